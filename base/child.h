@@ -1,0 +1,44 @@
+/*
+ * The one fork recipe. Blocks signals, forks, and in the child: PDEATHSIG and a check that the parent still lives, own
+ * process group, default handlers and empty mask, standard fds, close_range on everything else, exec. A failed exec
+ * comes back through a close-on-exec pipe as an error, never as a child that exits oddly.
+ *
+ * Call from the main thread only (PDEATHSIG follows the thread that forked). No shell is ever involved.
+ */
+#ifndef SLUICE_BASE_CHILD_H
+#define SLUICE_BASE_CHILD_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct child_spec {
+    const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH when it has no slash */
+    const char *const *envp; /* NULL-terminated "K=V"; NULL: ours */
+    int stdin_fd;            /* -1: /dev/null */
+    int stdout_fd;           /* -1: ours */
+    int stderr_fd;           /* -1: ours */
+    int pass_fd;             /* appears in the child as fd 3; -1: none */
+    bool own_group;          /* setpgid(0, 0) */
+    int death_signal;        /* sent to the child when the parent dies; 0: none */
+};
+
+#define CHILD_SPEC_INIT {.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .pass_fd = -1}
+
+/* Returns 0 and *ret_pid, or negative errno with err (also when exec failed; the child is reaped then). The caller
+ * keeps its fds. */
+int child_spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err);
+
+/* Builds an environment: ours, with the given NULL-terminated "K=V" entries put over it. One allocation to free(). */
+const char **child_environment(const char *const *overrides);
+
+/* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 when it is gone: with the boot
+ * id it tells a pid from its reuse. */
+unsigned long long child_start_ticks(pid_t pid);
+
+/* Text of a wait status: "exit 0", "signal 9 (Killed)". Returns out. */
+char *child_status_text(int status, char out[static 64]);
+
+#endif

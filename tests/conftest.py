@@ -1,0 +1,35 @@
+"""Fixtures shared by the integration, conformance and chaos suites."""
+import pytest
+
+import harness
+
+
+@pytest.fixture
+def spawn(tmp_path):
+    """spawn(argv, env, name=...) starts a program; all are stopped (killed if need be) when the test ends."""
+    started = []
+
+    def start(argv, env, name=None, **popen):
+        process = harness.Process(argv, tmp_path, env, name=name, **popen)
+        started.append(process)
+        return process
+
+    yield start
+    for process in reversed(started):
+        process.kill()
+
+
+@pytest.fixture
+def localaws(tmp_path):
+    """localaws(speed=..., ...) starts sluice-localaws; it is stopped when the test ends."""
+    started = []
+
+    def start(**options):
+        name = "localaws" if not started else f"localaws-{len(started)}"
+        server = harness.LocalAws(tmp_path, name=name, **options)
+        started.append(server)
+        return server
+
+    yield start
+    for server in reversed(started):
+        server.kill()
