@@ -1,10 +1,11 @@
 /*
- * An asynchronous AWS client: signs, sends over HTTP (curl multi on libevent), retries by the 2026 standard algorithm,
- * corrects clock skew. One client per thread and event base; nothing here is thread-safe across clients' threads, and
- * no client may exist when the process forks without exec.
+ * An asynchronous AWS client: signs, sends over HTTP (curl multi on libevent), retries by the 2026 standard
+ * algorithm, corrects clock skew. One client per thread and event base; nothing here is thread-safe across
+ * clients' threads, and no client may exist when the process forks without exec.
  *
- * Services build on it (aws/sqs.h): a call is an operation name and a body in AWS JSON; its end is one callback with
- * an aws_result, in the loop, exactly once unless the call was cancelled or the client destroyed.
+ * Services build on it (aws/sqs.h): a call is an operation name and a body in AWS JSON; its end is one
+ * callback with an aws_result, in the loop, exactly once unless the call was cancelled or the client
+ * destroyed.
  */
 #ifndef SLUICE_AWS_CLIENT_H
 #define SLUICE_AWS_CLIENT_H
@@ -23,13 +24,13 @@ struct aws_call;
 
 enum aws_kind {
     AWS_KIND_OK,
-    AWS_KIND_THROTTLED,     /* after all retries */
-    AWS_KIND_TRANSIENT,     /* network, timeout, 5xx, after all retries */
-    AWS_KIND_CREDENTIALS,   /* none found, expired, unknown key, bad signature */
-    AWS_KIND_DENIED,        /* access denied */
-    AWS_KIND_NOT_FOUND,     /* no such queue, service ... */
-    AWS_KIND_REQUEST,       /* any other 4xx: the request is wrong */
-    AWS_KIND_BAD_REPLY,     /* 2xx that cannot be understood, or a checksum that does not match */
+    AWS_KIND_THROTTLED,   /* after all retries */
+    AWS_KIND_TRANSIENT,   /* network, timeout, 5xx, after all retries */
+    AWS_KIND_CREDENTIALS, /* none found, expired, unknown key, bad signature */
+    AWS_KIND_DENIED,      /* access denied */
+    AWS_KIND_NOT_FOUND,   /* no such queue, service ... */
+    AWS_KIND_REQUEST,     /* any other 4xx: the request is wrong */
+    AWS_KIND_BAD_REPLY,   /* 2xx that cannot be understood, or a checksum that does not match */
     AWS_KIND_MAX,
 };
 
@@ -38,27 +39,30 @@ const char *aws_kind_name(enum aws_kind kind);
 
 struct aws_result {
     enum aws_kind kind;
-    int http_status;      /* 0: no answer */
-    char code[96];        /* shape name of the error ("QueueDoesNotExist"), a transport word, or "" */
-    char query_code[96];  /* the older Query name from x-amzn-query-error, or "" */
+    int http_status;     /* 0: no answer */
+    char code[96];       /* shape name of the error ("QueueDoesNotExist"), a transport word, or "" */
+    char query_code[96]; /* the older Query name from x-amzn-query-error, or "" */
     char message[256];
     char request_id[64];
     int attempts;
-    int64_t latency_ms;   /* real, of the last attempt */
+    int64_t latency_ms; /* real, of the last attempt */
 };
 
-/* "ReceiveMessage: throttled: RequestThrottled: Rate exceeded (HTTP 403, 3 attempts)", for logs. Returns out. */
+/* "ReceiveMessage: throttled: RequestThrottled: Rate exceeded (HTTP 403, 3 attempts)", for logs. Returns out.
+ */
 char *aws_result_text(const struct aws_result *result, const char *operation, char *out, size_t size);
 
 struct aws_client_options {
     struct event_base *base;
-    const char *region;       /* NULL: AWS_REGION, AWS_DEFAULT_REGION, profile */
-    const char *endpoint_url; /* NULL: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, profile, the region's own */
-    struct aws_credentials_provider *credentials; /* NULL: default chain; otherwise borrowed, must outlive the client */
-    int max_attempts;    /* 0: AWS_MAX_ATTEMPTS or 3 */
-    int max_connections; /* 0: 50 */
+    const char *region; /* NULL: AWS_REGION, AWS_DEFAULT_REGION, profile */
+    const char
+        *endpoint_url; /* NULL: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, profile, the region's own */
+    struct aws_credentials_provider
+        *credentials;           /* NULL: default chain; otherwise borrowed, must outlive the client */
+    int max_attempts;           /* 0: AWS_MAX_ATTEMPTS or 3 */
+    int max_connections;        /* 0: 50 */
     int64_t connect_timeout_ms; /* real; 0: 3,100 */
-    uint64_t seed;       /* of the retry jitter; 0: from the system */
+    uint64_t seed;              /* of the retry jitter; 0: from the system */
 };
 
 /* Returns NULL with err (no region, bad endpoint URL ...). */
@@ -68,8 +72,9 @@ void aws_client_destroy(struct aws_client *client);
 
 const char *aws_client_region(const struct aws_client *client);
 
-/* The endpoint URL that calls for this service (such as "sqs") and, when known, queue URL would go to; copied to out.
- * Order: explicit option, environment and profile settings, origin of queue_url, regional endpoint. */
+/* The endpoint URL that calls for this service (such as "sqs") and, when known, queue URL would go to; copied
+ * to out. Order: explicit option, environment and profile settings, origin of queue_url, regional endpoint.
+ */
 int aws_client_endpoint(const struct aws_client *client, const char *service, const char *queue_url,
                         struct strbuf *out, struct err *err);
 
@@ -88,20 +93,20 @@ void aws_client_get_stats(const struct aws_client *client, struct aws_client_sta
 
 /* One call of a JSON service, for the service modules. */
 struct aws_json_call {
-    const char *service;       /* signing name, "sqs" */
-    const char *target;        /* "AmazonSQS.ReceiveMessage" */
-    const char *content_type;  /* "application/x-amz-json-1.0" */
-    const char *queue_url;     /* NULL, or decides the endpoint as above */
-    const char *body;          /* copied */
+    const char *service;      /* signing name, "sqs" */
+    const char *target;       /* "AmazonSQS.ReceiveMessage" */
+    const char *content_type; /* "application/x-amz-json-1.0" */
+    const char *queue_url;    /* NULL, or decides the endpoint as above */
+    const char *body;         /* copied */
     size_t body_len;
-    int64_t poll_product_ms;   /* how long the server may wait by itself (long poll); the timeout adds to it */
-    bool long_poll;            /* an empty retry quota still waits before it fails */
+    int64_t poll_product_ms; /* how long the server may wait by itself (long poll); the timeout adds to it */
+    bool long_poll;          /* an empty retry quota still waits before it fails */
 };
 
 /* reply is the body of a 2xx answer: the callee may take it with strbuf_take(). It is empty otherwise. */
 typedef void aws_json_fn(void *arg, const struct aws_result *result, struct strbuf *reply);
 
-struct aws_call *aws_client_call_json(struct aws_client *client, const struct aws_json_call *call, aws_json_fn *fn,
-                                      void *arg);
+struct aws_call *aws_client_call_json(struct aws_client *client, const struct aws_json_call *call,
+                                      aws_json_fn *fn, void *arg);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * Credentials: immutable, reference-counted snapshots, and the providers that find them. Today's default chain is
- * environment, then profile files; the interface is asynchronous so that providers which need the network fit in.
- * One provider belongs to one event-loop thread; a snapshot may be released from any thread.
+ * Credentials: immutable, reference-counted snapshots, and the providers that find them. Today's default
+ * chain is environment, then profile files; the interface is asynchronous so that providers which need the
+ * network fit in. One provider belongs to one event-loop thread; a snapshot may be released from any thread.
  */
 #ifndef SLUICE_AWS_CREDENTIALS_H
 #define SLUICE_AWS_CREDENTIALS_H
@@ -12,10 +12,12 @@
 
 struct aws_credentials; /* immutable */
 
-/* session_token may be NULL; expires_ms is wall-clock epoch ms, 0 never; `source` names where they came from in a few
- * words without secrets ("environment", "profile prod in the credentials file"). Copies everything. */
-struct aws_credentials *aws_credentials_new(const char *access_key_id, const char *secret, const char *session_token,
-                                            int64_t expires_ms, const char *source);
+/* session_token may be NULL; expires_ms is wall-clock epoch ms, 0 never; `source` names where they came from
+ * in a few words without secrets ("environment", "profile prod in the credentials file"). Copies everything.
+ */
+struct aws_credentials *aws_credentials_new(const char *access_key_id, const char *secret,
+                                            const char *session_token, int64_t expires_ms,
+                                            const char *source);
 struct aws_credentials *aws_credentials_acquire(struct aws_credentials *credentials);
 /* Accepts NULL. Wipes the secret before the memory goes back. */
 void aws_credentials_release(struct aws_credentials *credentials);
@@ -38,8 +40,10 @@ struct aws_credentials_provider *aws_credentials_provider_new_default(void);
 void aws_credentials_provider_destroy(struct aws_credentials_provider *provider);
 
 /* Calls fn, now or later in the loop. A chain that found nothing says for each source why not. */
-void aws_credentials_provider_get(struct aws_credentials_provider *provider, aws_credentials_fn *fn, void *arg);
-/* The service refused the current set as expired: the next get looks again instead of answering from the cache. */
+void aws_credentials_provider_get(struct aws_credentials_provider *provider, aws_credentials_fn *fn,
+                                  void *arg);
+/* The service refused the current set as expired: the next get looks again instead of answering from the
+ * cache. */
 void aws_credentials_provider_invalidate(struct aws_credentials_provider *provider);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * SQS over AWS JSON 1.0. Every function starts one call on the client's loop and returns a handle for aws_call_cancel();
- * the arguments are copied. Callbacks come later in the loop, never from within the starting function, exactly once
- * unless cancelled. Durations in seconds are product seconds, sent as they are.
+ * SQS over AWS JSON 1.0. Every function starts one call on the client's loop and returns a handle for
+ * aws_call_cancel(); the arguments are copied. Callbacks come later in the loop, never from within the
+ * starting function, exactly once unless cancelled. Durations in seconds are product seconds, sent as they
+ * are.
  *
  * Protocol facts: the SQS service model and API reference; MD5 checks as the official SDKs do them.
  */
@@ -25,15 +26,16 @@ struct sqs_message_attribute {
     size_t value_len;
 };
 
-/* A received message. All pointers live until sqs_message_release(); the messages of one reply share its memory. */
+/* A received message. All pointers live until sqs_message_release(); the messages of one reply share its
+ * memory. */
 struct sqs_message {
     struct sqs_reply *reply; /* owner of the memory */
     const char *id;
     const char *receipt_handle;
     const char *body; /* NUL-terminated UTF-8 */
     size_t body_len;
-    int64_t receive_count;   /* ApproximateReceiveCount; 0 when not told */
-    int64_t sent_ms;         /* SentTimestamp, epoch ms; 0 when not told */
+    int64_t receive_count; /* ApproximateReceiveCount; 0 when not told */
+    int64_t sent_ms;       /* SentTimestamp, epoch ms; 0 when not told */
     const struct sqs_message_attribute *attributes;
     size_t attribute_count;
 };
@@ -43,20 +45,22 @@ void sqs_message_release(struct sqs_message *message);
 
 struct sqs_receive_request {
     const char *queue_url;
-    int max_messages;           /* 1..10 */
-    int wait_s;                 /* 0..20, always sent */
-    int visibility_timeout_s;   /* -1: the queue's */
-    bool message_attributes;    /* ask for all message attributes */
+    int max_messages;         /* 1..10 */
+    int wait_s;               /* 0..20, always sent */
+    int visibility_timeout_s; /* -1: the queue's */
+    bool message_attributes;  /* ask for all message attributes */
 };
 
-/* `messages` has `count` entries (0: nothing arrived), each owned by the callee until it releases it; a message whose
- * MD5OfBody does not match is left out, counted in bad_md5 and so comes back after its visibility timeout. */
+/* `messages` has `count` entries (0: nothing arrived), each owned by the callee until it releases it; a
+ * message whose MD5OfBody does not match is left out, counted in bad_md5 and so comes back after its
+ * visibility timeout. */
 struct sqs_receive_reply {
     struct sqs_message **messages; /* array valid during the callback only */
     size_t count;
     size_t bad_md5;
 };
-typedef void sqs_receive_fn(void *arg, const struct aws_result *result, const struct sqs_receive_reply *reply);
+typedef void sqs_receive_fn(void *arg, const struct aws_result *result,
+                            const struct sqs_receive_reply *reply);
 struct aws_call *sqs_receive_message(struct aws_client *client, const struct sqs_receive_request *request,
                                      sqs_receive_fn *fn, void *arg);
 
@@ -86,20 +90,20 @@ enum sqs_entry_outcome {
 };
 struct sqs_entry_result {
     enum sqs_entry_outcome outcome;
-    char code[64];        /* of Failed: "ReceiptHandleIsInvalid" ... */
+    char code[64]; /* of Failed: "ReceiptHandleIsInvalid" ... */
     char message[128];
     char message_id[104]; /* send: MessageId given by SQS */
 };
 
-/* results has `count` entries, the request's. When result->kind is not AWS_KIND_OK every entry carries the call's
- * fate: RETRYABLE for throttled, UNKNOWN for transient and bad replies, FAILED otherwise. */
+/* results has `count` entries, the request's. When result->kind is not AWS_KIND_OK every entry carries the
+ * call's fate: RETRYABLE for throttled, UNKNOWN for transient and bad replies, FAILED otherwise. */
 typedef void sqs_batch_fn(void *arg, const struct aws_result *result, const struct sqs_entry_result *results,
                           size_t count);
 
 /* 1..10 entries each. */
 struct aws_call *sqs_delete_message_batch(struct aws_client *client, const char *queue_url,
-                                          const struct sqs_delete_entry *entries, size_t count, sqs_batch_fn *fn,
-                                          void *arg);
+                                          const struct sqs_delete_entry *entries, size_t count,
+                                          sqs_batch_fn *fn, void *arg);
 struct aws_call *sqs_change_message_visibility_batch(struct aws_client *client, const char *queue_url,
                                                      const struct sqs_visibility_entry *entries, size_t count,
                                                      sqs_batch_fn *fn, void *arg);
@@ -114,13 +118,13 @@ typedef void sqs_done_fn(void *arg, const struct aws_result *result);
 /* text: QueueUrl or MessageId, valid during the callback, "" on failure */
 typedef void sqs_text_fn(void *arg, const struct aws_result *result, const char *text);
 
-struct aws_call *sqs_send_message(struct aws_client *client, const char *queue_url, const struct sqs_send_entry *entry,
-                                  sqs_text_fn *fn, void *arg);
-struct aws_call *sqs_delete_message(struct aws_client *client, const char *queue_url, const char *receipt_handle,
-                                    sqs_done_fn *fn, void *arg);
+struct aws_call *sqs_send_message(struct aws_client *client, const char *queue_url,
+                                  const struct sqs_send_entry *entry, sqs_text_fn *fn, void *arg);
+struct aws_call *sqs_delete_message(struct aws_client *client, const char *queue_url,
+                                    const char *receipt_handle, sqs_done_fn *fn, void *arg);
 struct aws_call *sqs_change_message_visibility(struct aws_client *client, const char *queue_url,
-                                               const char *receipt_handle, int visibility_timeout_s, sqs_done_fn *fn,
-                                               void *arg);
+                                               const char *receipt_handle, int visibility_timeout_s,
+                                               sqs_done_fn *fn, void *arg);
 
 /* ---- queues ---- */
 
@@ -129,27 +133,32 @@ struct sqs_attribute {
     const char *value;
 };
 
-struct aws_call *sqs_get_queue_url(struct aws_client *client, const char *queue_name, sqs_text_fn *fn, void *arg);
+struct aws_call *sqs_get_queue_url(struct aws_client *client, const char *queue_name, sqs_text_fn *fn,
+                                   void *arg);
 struct aws_call *sqs_create_queue(struct aws_client *client, const char *queue_name,
-                                  const struct sqs_attribute *attributes, size_t count, sqs_text_fn *fn, void *arg);
+                                  const struct sqs_attribute *attributes, size_t count, sqs_text_fn *fn,
+                                  void *arg);
 struct aws_call *sqs_set_queue_attributes(struct aws_client *client, const char *queue_url,
-                                          const struct sqs_attribute *attributes, size_t count, sqs_done_fn *fn,
-                                          void *arg);
-struct aws_call *sqs_delete_queue(struct aws_client *client, const char *queue_url, sqs_done_fn *fn, void *arg);
-struct aws_call *sqs_purge_queue(struct aws_client *client, const char *queue_url, sqs_done_fn *fn, void *arg);
+                                          const struct sqs_attribute *attributes, size_t count,
+                                          sqs_done_fn *fn, void *arg);
+struct aws_call *sqs_delete_queue(struct aws_client *client, const char *queue_url, sqs_done_fn *fn,
+                                  void *arg);
+struct aws_call *sqs_purge_queue(struct aws_client *client, const char *queue_url, sqs_done_fn *fn,
+                                 void *arg);
 
 /* Numbers of GetQueueAttributes, -1 where the reply did not have them. */
 struct sqs_queue_attributes {
-    int64_t visible;     /* ApproximateNumberOfMessages */
-    int64_t in_flight;   /* ApproximateNumberOfMessagesNotVisible */
-    int64_t delayed;     /* ApproximateNumberOfMessagesDelayed */
+    int64_t visible;   /* ApproximateNumberOfMessages */
+    int64_t in_flight; /* ApproximateNumberOfMessagesNotVisible */
+    int64_t delayed;   /* ApproximateNumberOfMessagesDelayed */
     int64_t visibility_timeout_s;
     int64_t retention_s;
     char queue_arn[256];
     char redrive_target_arn[256]; /* deadLetterTargetArn of RedrivePolicy, or "" */
     int64_t max_receive_count;    /* of RedrivePolicy, -1 without */
 };
-/* attributes is zero-filled/-1 on failure. `all` asks for everything, otherwise for the three counts alone. */
+/* attributes is zero-filled/-1 on failure. `all` asks for everything, otherwise for the three counts alone.
+ */
 typedef void sqs_queue_attributes_fn(void *arg, const struct aws_result *result,
                                      const struct sqs_queue_attributes *attributes);
 struct aws_call *sqs_get_queue_attributes(struct aws_client *client, const char *queue_url, bool all,

@@ -1,6 +1,6 @@
 /*
- * Allocators that never return NULL: a process that cannot get a few bytes logs one line and aborts, since no path of
- * ours could go on without them. Sizes that come from outside are bounded before they get here.
+ * Allocators that never return NULL: a process that cannot get a few bytes logs one line and aborts, since no
+ * path of ours could go on without them. Sizes that come from outside are bounded before they get here.
  */
 #ifndef SLUICE_BASE_ALLOC_H
 #define SLUICE_BASE_ALLOC_H

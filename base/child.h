@@ -1,7 +1,7 @@
 /*
- * The one fork recipe. Blocks signals, forks, and in the child: PDEATHSIG and a check that the parent still lives, own
- * process group, default handlers and empty mask, standard fds, close_range on everything else, exec. A failed exec
- * comes back through a close-on-exec pipe as an error, never as a child that exits oddly.
+ * The one fork recipe. Blocks signals, forks, and in the child: PDEATHSIG and a check that the parent still
+ * lives, own process group, default handlers and empty mask, standard fds, close_range on everything else,
+ * exec. A failed exec comes back through a close-on-exec pipe as an error, never as a child that exits oddly.
  *
  * Call from the main thread only (PDEATHSIG follows the thread that forked). No shell is ever involved.
  */
@@ -25,17 +25,21 @@ struct child_spec {
     int death_signal;        /* sent to the child when the parent dies; 0: none */
 };
 
-#define CHILD_SPEC_INIT {.stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .pass_fd = -1}
+#define CHILD_SPEC_INIT                                                                                      \
+    {                                                                                                        \
+        .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .pass_fd = -1                                      \
+    }
 
-/* Returns 0 and *ret_pid, or negative errno with err (also when exec failed; the child is reaped then). The caller
- * keeps its fds. */
+/* Returns 0 and *ret_pid, or negative errno with err (also when exec failed; the child is reaped then). The
+ * caller keeps its fds. */
 int child_spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err);
 
-/* Builds an environment: ours, with the given NULL-terminated "K=V" entries put over it. One allocation to free(). */
+/* Builds an environment: ours, with the given NULL-terminated "K=V" entries put over it. One allocation to
+ * free(). */
 const char **child_environment(const char *const *overrides);
 
-/* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 when it is gone: with the boot
- * id it tells a pid from its reuse. */
+/* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 when it is gone: with the
+ * boot id it tells a pid from its reuse. */
 unsigned long long child_start_ticks(pid_t pid);
 
 /* Text of a wait status: "exit 0", "signal 9 (Killed)". Returns out. */

@@ -96,7 +96,8 @@ void clock_sleep_until_product_ms(int64_t until_ms)
 {
     int64_t product_ns = until_ms * NS_PER_MS - g_anchor_product_ns;
     int64_t wake_ns = g_anchor_mono_ns + (product_ns + g_scale - 1) / g_scale;
-    struct timespec wake = {.tv_sec = (time_t)(wake_ns / 1000000000), .tv_nsec = (long)(wake_ns % 1000000000)};
+    struct timespec wake = {.tv_sec = (time_t)(wake_ns / 1000000000),
+                            .tv_nsec = (long)(wake_ns % 1000000000)};
     if (wake_ns <= 0)
         return;
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, NULL) == EINTR)

@@ -1,12 +1,12 @@
 /*
  * The only module that reads the time. Two clocks:
  *
- * - product time: what is decided, shown or stored (polls, cooldowns, visibility, PAYMENT_TIME, telemetry, journal).
- *   Epoch milliseconds. SLUICE_TIME_SCALE=<N>@<epoch ms> makes it run N times as fast from that origin, in all
- *   processes alike; without it N is 1 and product time is the wall clock. Within a process it never goes back: it
- *   is anchored at clock_init() to CLOCK_REALTIME and then follows CLOCK_MONOTONIC.
- * - real time: what physics or a peer fixes (SigV4 dates, TLS, connect timeouts, API retry backoff, CPU figures,
- *   floors under safety limits).
+ * - product time: what is decided, shown or stored (polls, cooldowns, visibility, PAYMENT_TIME, telemetry,
+ * journal). Epoch milliseconds. SLUICE_TIME_SCALE=<N>@<epoch ms> makes it run N times as fast from that
+ * origin, in all processes alike; without it N is 1 and product time is the wall clock. Within a process it
+ * never goes back: it is anchored at clock_init() to CLOCK_REALTIME and then follows CLOCK_MONOTONIC.
+ * - real time: what physics or a peer fixes (SigV4 dates, TLS, connect timeouts, API retry backoff, CPU
+ * figures, floors under safety limits).
  *
  * All functions are thread-safe after clock_init().
  */

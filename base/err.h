@@ -1,6 +1,6 @@
 /*
- * An error text that travels with a failed return value. Library code fills it and returns; the program that called
- * decides whether to log it and how to go on.
+ * An error text that travels with a failed return value. Library code fills it and returns; the program that
+ * called decides whether to log it and how to go on.
  */
 #ifndef SLUICE_BASE_ERR_H
 #define SLUICE_BASE_ERR_H

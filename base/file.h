@@ -1,4 +1,5 @@
-/* Whole files: read with a limit, write so that a crash leaves the old or the new content, and lock. Blocking I/O. */
+/* Whole files: read with a limit, write so that a crash leaves the old or the new content, and lock. Blocking
+ * I/O. */
 #ifndef SLUICE_BASE_FILE_H
 #define SLUICE_BASE_FILE_H
 
@@ -8,16 +9,17 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Appends the file's bytes to out. Returns 0; -ENOENT and other negative errno with err; -EFBIG above max_bytes. */
+/* Appends the file's bytes to out. Returns 0; -ENOENT and other negative errno with err; -EFBIG above
+ * max_bytes. */
 int file_read(const char *path, size_t max_bytes, struct strbuf *out, struct err *err);
 
-/* Writes path.tmp, fsyncs it, renames it over path and fsyncs the folder. Mode 0600 masked by umask... as given.
- * Returns 0 or negative errno with err; the old file is untouched on failure. */
+/* Writes path.tmp, fsyncs it, renames it over path and fsyncs the folder. Mode 0600 masked by umask... as
+ * given. Returns 0 or negative errno with err; the old file is untouched on failure. */
 int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err);
 
-/* Opens (creating, 0600) and flocks path without waiting; writes our pid into it. Returns the fd (close-on-exec,
- * keeps the lock until closed), -EWOULDBLOCK when held (*ret_holder gets the pid read from it, 0 unknown), or another
- * negative errno with err. */
+/* Opens (creating, 0600) and flocks path without waiting; writes our pid into it. Returns the fd
+ * (close-on-exec, keeps the lock until closed), -EWOULDBLOCK when held (*ret_holder gets the pid read from
+ * it, 0 unknown), or another negative errno with err. */
 int file_lock(const char *path, pid_t *ret_holder, struct err *err);
 
 /* mkdir -p with the given mode for what is missing. Returns 0 or negative errno with err. */

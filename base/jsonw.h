@@ -1,6 +1,7 @@
 /*
- * Writes JSON straight into a strbuf, without a tree. Commas and nesting are kept by the writer; keys are ASCII
- * literals of ours. Strings are escaped; bytes that are not UTF-8 are replaced by U+FFFD, so the output is always valid.
+ * Writes JSON straight into a strbuf, without a tree. Commas and nesting are kept by the writer; keys are
+ * ASCII literals of ours. Strings are escaped; bytes that are not UTF-8 are replaced by U+FFFD, so the output
+ * is always valid.
  *
  *   struct jsonw w = JSONW_INIT(&buf);
  *   jsonw_object(&w);  jsonw_key(&w, "v"); jsonw_int(&w, 1);  jsonw_end_object(&w);
@@ -18,7 +19,10 @@ struct jsonw {
     bool need_comma;
 };
 
-#define JSONW_INIT(buf) {.out = (buf), .need_comma = false}
+#define JSONW_INIT(buf)                                                                                      \
+    {                                                                                                        \
+        .out = (buf), .need_comma = false                                                                    \
+    }
 
 void jsonw_object(struct jsonw *w);
 void jsonw_end_object(struct jsonw *w);
@@ -28,7 +32,8 @@ void jsonw_key(struct jsonw *w, const char *key);
 void jsonw_str(struct jsonw *w, const char *text); /* NULL writes null */
 void jsonw_strn(struct jsonw *w, const char *text, size_t len);
 void jsonw_int(struct jsonw *w, int64_t value);
-void jsonw_double(struct jsonw *w, double value); /* 17 digits, reads back bit for bit; NaN and infinity write null */
+void jsonw_double(struct jsonw *w,
+                  double value); /* 17 digits, reads back bit for bit; NaN and infinity write null */
 void jsonw_bool(struct jsonw *w, bool value);
 void jsonw_null(struct jsonw *w);
 /* Inserts text that is already one JSON value. */

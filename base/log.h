@@ -1,7 +1,7 @@
 /*
- * Log lines on stderr: one line one fact, with key=value fields. Two forms: plain for people, JSON for collectors.
- * A line is formatted apart and written by one write(2), so that lines of threads never mix; a line
- * that cannot be written is dropped and counted, never waited for. Thread-safe after log_init().
+ * Log lines on stderr: one line one fact, with key=value fields. Two forms: plain for people, JSON for
+ * collectors. A line is formatted apart and written by one write(2), so that lines of threads never mix; a
+ * line that cannot be written is dropped and counted, never waited for. Thread-safe after log_init().
  *
  *   LOG(LOG_INFO, "worker ready", LOG_STR("worker", name), LOG_INT("threads", n));
  *
@@ -30,22 +30,36 @@ struct log_field {
     } value;
 };
 
-#define LOG_STR(k, v) {.key = (k), .type = LOG_FIELD_STR, .value.str = (v)}
-#define LOG_INT(k, v) {.key = (k), .type = LOG_FIELD_INT, .value.integer = (int64_t)(v)}
-#define LOG_DBL(k, v) {.key = (k), .type = LOG_FIELD_DOUBLE, .value.real = (v)}
-#define LOG_BOOL(k, v) {.key = (k), .type = LOG_FIELD_BOOL, .value.boolean = (v)}
+#define LOG_STR(k, v)                                                                                        \
+    {                                                                                                        \
+        .key = (k), .type = LOG_FIELD_STR, .value.str = (v)                                                  \
+    }
+#define LOG_INT(k, v)                                                                                        \
+    {                                                                                                        \
+        .key = (k), .type = LOG_FIELD_INT, .value.integer = (int64_t)(v)                                     \
+    }
+#define LOG_DBL(k, v)                                                                                        \
+    {                                                                                                        \
+        .key = (k), .type = LOG_FIELD_DOUBLE, .value.real = (v)                                              \
+    }
+#define LOG_BOOL(k, v)                                                                                       \
+    {                                                                                                        \
+        .key = (k), .type = LOG_FIELD_BOOL, .value.boolean = (v)                                             \
+    }
 
-#define LOG(level, message, ...)                                                                                \
-    log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {.key = NULL}})
+#define LOG(level, message, ...)                                                                             \
+    log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
 
-/* Sets the program name shown in lines ("sluice", "sluice-worker"; not copied), the least level and the form. */
+/* Sets the program name shown in lines ("sluice", "sluice-worker"; not copied), the least level and the form.
+ */
 void log_init(const char *program, enum log_level least, enum log_format format);
 
-/* Reads SLUICE_LOG_LEVEL (debug|info|warning|error, default info) and SLUICE_LOG_FORMAT (plain|json, default plain
- * on a terminal, else json). Returns 0, or -1 with err naming variable, value and what is allowed. */
+/* Reads SLUICE_LOG_LEVEL (debug|info|warning|error, default info) and SLUICE_LOG_FORMAT (plain|json, default
+ * plain on a terminal, else json). Returns 0, or -1 with err naming variable, value and what is allowed. */
 int log_init_from_env(const char *program, struct err *err);
 
-/* Adds one field to every later line of this process (such as worker=orders-7). Both copied; value may not change. */
+/* Adds one field to every later line of this process (such as worker=orders-7). Both copied; value may not
+ * change. */
 void log_set_context(const char *key, const char *value);
 
 bool log_enabled(enum log_level level);

@@ -47,7 +47,8 @@ static void arm_us(struct loop_timer *timer, int64_t delay_us)
 {
     if (delay_us < 0)
         delay_us = 0;
-    struct timeval delay = {.tv_sec = (time_t)(delay_us / 1000000), .tv_usec = (suseconds_t)(delay_us % 1000000)};
+    struct timeval delay = {.tv_sec = (time_t)(delay_us / 1000000),
+                            .tv_usec = (suseconds_t)(delay_us % 1000000)};
     (void)event_add(timer->event, &delay);
 }
 

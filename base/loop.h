@@ -1,6 +1,7 @@
 /*
- * Event loop helpers over libevent: a base with precise timers, and one-shot timers that are armed in product time or
- * in real time, so that nobody else converts between the two. A base and its timers belong to one thread.
+ * Event loop helpers over libevent: a base with precise timers, and one-shot timers that are armed in product
+ * time or in real time, so that nobody else converts between the two. A base and its timers belong to one
+ * thread.
  */
 #ifndef SLUICE_BASE_LOOP_H
 #define SLUICE_BASE_LOOP_H
@@ -11,8 +12,8 @@
 struct event;
 struct event_base;
 
-/* New base with sub-millisecond timers and no locks (one thread). Aborts when the system refuses. Free it with
- * event_base_free(). */
+/* New base with sub-millisecond timers and no locks (one thread). Aborts when the system refuses. Free it
+ * with event_base_free(). */
 struct event_base *loop_base_new(void);
 
 struct loop_timer {

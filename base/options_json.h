@@ -7,10 +7,12 @@
 
 #include <jansson.h>
 
-/* Sets fields of target from the members of `object`. Unknown members are errors unless listed in `also_known`
- * (NULL-terminated, may be NULL), which the caller reads itself. `path` stands before each key in errors
+/* Sets fields of target from the members of `object`. Unknown members are errors unless listed in
+ * `also_known` (NULL-terminated, may be NULL), which the caller reads itself. `path` stands before each key
+ * in errors
  * ("fleets[0].policy"). Durations are JSON strings with units; a bare number is an error that says so.
- * Returns 0, or -1 with err "path.key: value ...: want ..."; target may be half set then: parse into a fresh struct. */
+ * Returns 0, or -1 with err "path.key: value ...: want ..."; target may be half set then: parse into a fresh
+ * struct. */
 int options_set_json(const struct option_row *rows, void *target, const json_t *object, const char *path,
                      const char *const *also_known, struct err *err);
 

@@ -14,7 +14,10 @@ struct strbuf {
     size_t capacity;
 };
 
-#define STRBUF_INIT {NULL, 0, 0}
+#define STRBUF_INIT                                                                                          \
+    {                                                                                                        \
+        NULL, 0, 0                                                                                           \
+    }
 
 void strbuf_clean_up(struct strbuf *b);
 /* Empties the buffer and keeps its memory. */

@@ -1,7 +1,8 @@
 /*
- * The worker contract's lines (ARCHITECTURE.md, "Contracts"): one UTF-8 JSON object a line, at most 4,096 bytes. Worker
- * to supervisor: ready, stats, bye. Supervisor to worker: limit. Encoding, parsing and splitting a stream into lines;
- * the fd belongs to the caller. Unknown keys are ignored, a bad line is an error return and never fatal.
+ * The worker contract's lines (ARCHITECTURE.md, "Contracts"): one UTF-8 JSON object a line, at most 4,096
+ * bytes. Worker to supervisor: ready, stats, bye. Supervisor to worker: limit. Encoding, parsing and
+ * splitting a stream into lines; the fd belongs to the caller. Unknown keys are ignored, a bad line is an
+ * error return and never fatal.
  */
 #ifndef SLUICE_BASE_TELEMETRY_H
 #define SLUICE_BASE_TELEMETRY_H
@@ -20,9 +21,10 @@ enum telemetry_state { TELEMETRY_RUNNING, TELEMETRY_DRAINING, TELEMETRY_STATE_MA
 
 /* Gauges are now; counters since start, never falling. */
 #define TELEMETRY_GAUGES(X) X(busy) X(waiting) X(held) X(capacity) X(last_receive_age_ms)
-#define TELEMETRY_COUNTERS(X)                                                                                   \
-    X(received) X(completed) X(failed) X(deleted) X(returned) X(extended) X(lease_lost) X(redelivered)          \
-    X(receives) X(receives_full) X(receives_empty) X(handle_ms_sum) X(wait_ms_sum)
+#define TELEMETRY_COUNTERS(X)                                                                                \
+    X(received)                                                                                              \
+    X(completed) X(failed) X(deleted) X(returned) X(extended) X(lease_lost) X(redelivered) X(receives)       \
+        X(receives_full) X(receives_empty) X(handle_ms_sum) X(wait_ms_sum)
 
 struct telemetry_stats {
     int64_t t_ms; /* product time */
@@ -50,11 +52,12 @@ struct telemetry_line {
 /* Appends one line, newline included. */
 void telemetry_encode(const struct telemetry_line *line, struct strbuf *out);
 
-/* Parses one line without its newline. Returns 0, or -1 with err (not JSON, wrong version, unknown type, too long,
- * negative or missing gauge of a known type). */
+/* Parses one line without its newline. Returns 0, or -1 with err (not JSON, wrong version, unknown type, too
+ * long, negative or missing gauge of a known type). */
 int telemetry_parse(const char *text, size_t len, struct telemetry_line *ret_line, struct err *err);
 
-/* Takes complete lines out of a byte stream. A line above TELEMETRY_LINE_MAX is skipped to its end and counted. */
+/* Takes complete lines out of a byte stream. A line above TELEMETRY_LINE_MAX is skipped to its end and
+ * counted. */
 struct telemetry_reader {
     struct strbuf pending;
     bool skipping;
@@ -66,9 +69,9 @@ void telemetry_reader_feed(struct telemetry_reader *reader, const char *bytes, s
                            void (*fn)(void *arg, const struct telemetry_line *line), void *arg);
 void telemetry_reader_clean_up(struct telemetry_reader *reader);
 
-/* Writes one line to a non-blocking fd in one piece: a line that does not fit whole is dropped (or, when the kernel
- * took only a part, its rest is kept and goes first next time). Returns 0 sent, 1 dropped, -errno when the peer is
- * gone. */
+/* Writes one line to a non-blocking fd in one piece: a line that does not fit whole is dropped (or, when the
+ * kernel took only a part, its rest is kept and goes first next time). Returns 0 sent, 1 dropped, -errno when
+ * the peer is gone. */
 struct telemetry_writer {
     struct strbuf rest; /* unsent tail of a line that was cut by the kernel */
     uint64_t dropped;
