@@ -1,0 +1,41 @@
+/*
+ * The operator's commands. Each is one function in a file of its own (cmd_run.c ...), called by main() with
+ * the arguments from its own name on, so argv[0] is "run". It returns the program's exit code
+ * (base/exitcode.h). Before it is called, the clock and the log are set up from the environment and SIGPIPE
+ * is ignored.
+ *
+ * The table of commands is in main.c; a command without a row does not exist for the user.
+ */
+#ifndef SLUICE_SUPERVISOR_COMMANDS_H
+#define SLUICE_SUPERVISOR_COMMANDS_H
+
+#include "base/options.h"
+
+int cmd_version(int argc, char **argv);
+
+/* What a command's --help says, and how its command line reads. */
+struct command_spec {
+    const char *name;
+    const char *operands;          /* after the options in the usage line: "[FILE]"; NULL: takes none */
+    const char *summary;           /* a sentence or two */
+    const struct option_row *rows; /* its options */
+    const char *details;           /* further paragraphs and exit codes, ending in a newline; NULL: none */
+    int max_operands;
+};
+
+enum { COMMAND_GO_ON = -1 };
+
+/* Fills target with the defaults of spec->rows, then with the command line. operands has room for argc
+ * entries (may be NULL when max_operands is 0). Returns COMMAND_GO_ON; or, when there is nothing more to do,
+ * the exit code: 0 after
+ * --help was printed to stdout, 64 after an error was printed to stderr. Either way the caller frees target
+ * with options_clean_up(). */
+int command_parse(const struct command_spec *spec, void *target, int argc, char **argv, const char **operands,
+                  int *ret_operand_count);
+
+/* Prints "sluice COMMAND: text" to stderr and returns exit_code, so that a command can `return
+ * command_fail(...)`. */
+int command_fail(const char *command, int exit_code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
