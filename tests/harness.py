@@ -12,6 +12,9 @@ import urllib.request
 
 BIN = pathlib.Path(os.environ.get("SLUICE_BIN_DIR", pathlib.Path(__file__).resolve().parent.parent / "build" / "bin"))
 TOOLS = pathlib.Path(os.environ.get("SLUICE_TEST_TOOLS", pathlib.Path(__file__).resolve().parent.parent / ".cache"))
+# Under a sanitizer programs are several times slower: tests then use few workers, few threads and speed <= 2.
+SANITIZED = bool(os.environ.get("SLUICE_SANITIZED"))
+TIER = os.environ.get("SLUICE_TEST_TIER", "plain")  # quick, plain, long
 
 ACCESS_KEY = "AKIDEXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
