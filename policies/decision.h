@@ -1,0 +1,108 @@
+/*
+ * The decision record: what one controller step saw, what the policy wanted, what was clamped, which waits
+ * are open, and the result with its reason, or why nothing changed. Journal, `explain`, status and replay all
+ * stand on it. Plain data, copied by assignment; pure; thread-safe.
+ */
+#ifndef SLUICE_POLICIES_DECISION_H
+#define SLUICE_POLICIES_DECISION_H
+
+#include "base/err.h"
+#include "base/jsonw.h"
+#include "base/strbuf.h"
+#include "policies/observation.h"
+#include "policies/policy.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { DECISION_VERSION = 1 };
+
+/* X(name, sentence): why the result is what it is. The name is what the journal says. */
+#define DECISION_WHYS(X)                                                                                     \
+    /* changes */                                                                                            \
+    X(policy, "the policy asked for it")                                                                     \
+    X(fallback, "no fresh depth for fallback_after: the configured fallback")                                \
+    /* holds: why not */                                                                                     \
+    X(satisfied, "the policy wants what is there")                                                           \
+    X(at_max, "the policy wants more, but max is reached")                                                   \
+    X(at_min, "the policy wants fewer, but min is reached")                                                  \
+    X(scale_out_cooldown, "growth waits for the scale-out cooldown")                                         \
+    X(scale_in_cooldown, "a shrink waits for the scale-in cooldown")                                         \
+    X(one_sample, "one sample never shrinks a fleet")                                                        \
+    X(busy, "the workers that would go are busy")                                                            \
+    X(busy_unknown, "how busy the workers are is unknown, so none is taken away")                            \
+    X(shrink_held, "shrinks are held for a while after a start without usable state")                        \
+    X(visible_unknown, "the queue's depth is unknown: hold")                                                 \
+    X(visible_stale, "the queue's depth is stale: hold")
+
+enum decision_why {
+#define X(name, sentence) DECISION_WHY_##name,
+    DECISION_WHYS(X)
+#undef X
+        DECISION_WHY_MAX
+};
+
+/* X(name, sentence): a value of the policy that the controller cut, in the order in which they apply. */
+#define DECISION_CLAMPS(X)                                                                                   \
+    X(max, "limited to max")                                                                                 \
+    X(min, "limited to min")                                                                                 \
+    X(busy_floor, "kept at what is busy")
+
+enum decision_clamp_kind {
+#define X(name, sentence) DECISION_CLAMP_##name,
+    DECISION_CLAMPS(X)
+#undef X
+        DECISION_CLAMP_MAX_KIND
+};
+
+struct decision_clamp {
+    enum decision_clamp_kind kind;
+    int64_t from, to;
+};
+
+/* The waits that the controller keeps; ms left, 0 = not running. The policy's own are in proposal.timers. */
+#define DECISION_TIMERS(X)                                                                                   \
+    X(scale_out_cooldown) X(scale_in_cooldown) X(shrink_hold) X(stale_after) X(fallback_after)
+
+struct decision_timers {
+#define X(name) int64_t name##_ms;
+    DECISION_TIMERS(X)
+#undef X
+};
+
+struct decision {
+    int64_t seq;  /* counts this controller's steps from 1, over restarts when state is restored */
+    int64_t t_ms; /* product time of the step */
+    char policy[POLICY_NAME_MAX];
+    struct observation obs;
+    struct proposal proposal;
+    struct decision_clamp clamps[DECISION_CLAMP_MAX_KIND];
+    int clamp_count;
+    struct decision_timers timers;
+    int64_t busy_floor; /* workers that are needed for what is busy; -1 when off or unknown */
+    int64_t from, to;
+    enum decision_why why;
+};
+
+/* "scale_out_cooldown" and its sentence. */
+const char *decision_why_name(enum decision_why why);
+const char *decision_why_sentence(enum decision_why why);
+
+/* Writes the journal's record as one JSON object value without newline:
+ * {"v":1,"seq":..,"t_ms":..,"policy":"threshold","obs":{"visible":{"value":412,"age_ms":12},"delayed":null,..},
+ *  "proposal":{"desired":25,"reason":"step","rank":2,"leans_in":false,"terms":{..},"timers_ms":{..}},
+ *  "clamps":[{"kind":"max","from":32,"to":30}],"timers_ms":{"scale_out_cooldown":60000,..},"busy_floor":null,
+ *  "from":2,"to":25,"why":"policy"}. Doubles have 17 digits. */
+void decision_encode_json(const struct decision *decision, struct jsonw *w);
+
+/* Reads such a record. Returns 0; or -1 with err, *ret_decision untouched, when it is none or of a newer
+ * version. */
+int decision_parse_json(const json_t *record, struct decision *ret_decision, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Appends the decision in plain words, one line without newline: "visible 412 > 200: to target 25 (was 2)",
+ * "hold at 30: 3 of 300 s low, 297 s to go". */
+void decision_text(const struct decision *decision, struct strbuf *out);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * What is known of one fleet at one instant: the queue's counts, the workers' states and their counters.
+ * Every reading may be unknown, and every known one says when it was taken, so that nobody mistakes missing
+ * for zero or old for new. Pure: no I/O, no clock; time is an argument. Thread-safe (no shared state).
+ */
+#ifndef SLUICE_POLICIES_OBSERVATION_H
+#define SLUICE_POLICIES_OBSERVATION_H
+
+#include "base/err.h"
+#include "base/jsonw.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One reading. `value` and `at_ms` mean nothing unless `known`. */
+struct reading {
+    bool known;
+    int64_t value; /* unit as the field table says */
+    int64_t at_ms; /* product time, epoch ms, at which the source said so */
+};
+
+/*
+ * X(name, unit, help). Counters ("total") are sums over all workers of the fleet that ever ran, so they do
+ * not fall when a worker ends; the supervisor keeps the sums. Queue counts are SQS's ApproximateNumberOf...:
+ * visible, in flight (NotVisible) and delayed come from one GetQueueAttributes call and share one at_ms.
+ */
+#define OBSERVATION_FIELDS(X)                                                                                \
+    X(visible, "messages", "ApproximateNumberOfMessages: the queue's depth")                                 \
+    X(in_flight, "messages", "ApproximateNumberOfMessagesNotVisible: received, not yet deleted")             \
+    X(delayed, "messages", "ApproximateNumberOfMessagesDelayed")                                             \
+    X(oldest_age_ms, "ms", "age of the oldest message")                                                      \
+    X(ready, "workers", "workers that said ready and are not stopping")                                      \
+    X(starting, "workers", "workers ordered and not yet ready")                                              \
+    X(stopping, "workers", "workers that drain; on top of the limits")                                       \
+    X(busy, "messages", "messages being handled now by workers that are not stopping")                       \
+    X(waiting, "messages", "messages held by those workers that wait for a slot")                            \
+    X(worker_capacity, "messages", "messages one worker can handle at once (its slots, not its threads)")    \
+    X(completed_total, "messages", "messages handled with success")                                          \
+    X(failed_total, "messages", "messages whose handler failed")                                             \
+    X(handle_ms_sum, "ms", "time spent in handlers")                                                         \
+    X(received, "messages", "messages received")                                                             \
+    X(receives, "calls", "ReceiveMessage calls that were answered")                                          \
+    X(receives_full, "calls", "of these, with a full batch of 10: the queue has more")                       \
+    X(receives_empty, "calls", "of these, empty: the long poll found nothing")                               \
+    X(wait_ms_sum, "ms", "time between SentTimestamp and the start of handling")                             \
+    X(redelivered, "messages", "messages received with ApproximateReceiveCount above 1")                     \
+    X(api_errors, "calls", "failed calls of the sensors since start")
+
+struct observation {
+#define X(name, unit, help) struct reading name;
+    OBSERVATION_FIELDS(X)
+#undef X
+};
+
+/* The table above as data. */
+struct observation_field {
+    const char *name;
+    const char *unit;
+    const char *help;
+    size_t offset; /* of the struct reading within struct observation */
+};
+extern const struct observation_field OBSERVATION_TABLE[];
+extern const size_t OBSERVATION_TABLE_COUNT;
+
+/* Everything unknown. */
+void observation_init(struct observation *obs);
+
+/* Notes a value taken at at_ms: reading_set(&obs.visible, 412, now_ms). */
+void reading_set(struct reading *reading, int64_t value, int64_t at_ms);
+
+/* now_ms - at_ms of a known reading, saturated to the range of int64_t; negative when it is from the future
+ * (the clock went back). */
+int64_t reading_age_ms(const struct reading *reading, int64_t now_ms);
+
+/* Known, not from the future and at most max_age_ms old. */
+bool reading_fresh(const struct reading *reading, int64_t now_ms, int64_t max_age_ms);
+
+/* Writes one JSON object value: every field by name, unknown ones as null, known ones as
+ * {"value":..,"age_ms":..}. */
+void observation_encode_json(const struct observation *obs, int64_t now_ms, struct jsonw *w);
+
+/* Reads what observation_encode_json() wrote, taken at now_ms. Fields that are missing are unknown (an older
+ * writer), fields that are not in the table are ignored (a newer one). Returns 0, or -1 with err naming the
+ * field; *ret_obs is untouched then. */
+int observation_parse_json(const json_t *object, int64_t now_ms, struct observation *ret_obs, struct err *err)
+    __attribute__((warn_unused_result));
+
+#endif
