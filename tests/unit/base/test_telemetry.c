@@ -1,0 +1,167 @@
+/* Telemetry lines: both directions, split streams, full sockets. */
+#include "tests/unit/unit.h"
+
+#include "base/telemetry.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct telemetry_line stats_line(void)
+{
+    int64_t n = 1;
+    struct telemetry_line line = {.type = TELEMETRY_STATS,
+                                  .stats = {.t_ms = 1440938160123, .state = TELEMETRY_DRAINING}};
+#define X(name) line.stats.name = n++;
+    TELEMETRY_GAUGES(X)
+    TELEMETRY_COUNTERS(X)
+#undef X
+    return line;
+}
+
+static int parse(const char *text, struct telemetry_line *line, struct err *err)
+{
+    return telemetry_parse(text, strlen(text), line, err);
+}
+
+START_TEST(every_type_reads_back_what_it_wrote)
+{
+    struct telemetry_line lines[] = {
+        {.type = TELEMETRY_READY, .worker = "orders-7", .pid = 4711, .threads = 100, .capacity = 5},
+        stats_line(),
+        {.type = TELEMETRY_BYE, .reason = "drained", .returned = 3},
+        {.type = TELEMETRY_LIMIT, .capacity = 20},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct strbuf text = STRBUF_INIT;
+        struct telemetry_line back;
+        struct err err = {""};
+        telemetry_encode(&lines[i], &text);
+        ck_assert_int_eq(text.data[text.len - 1], '\n');
+        ck_assert_msg(telemetry_parse(text.data, text.len - 1, &back, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(back.type, lines[i].type);
+        ck_assert_str_eq(back.worker, lines[i].worker);
+        ck_assert_str_eq(back.reason, lines[i].reason);
+        ck_assert_mem_eq(&back.stats, &lines[i].stats, sizeof back.stats);
+        ck_assert_int_eq(back.capacity, lines[i].capacity);
+        strbuf_clean_up(&text);
+    }
+}
+END_TEST
+
+START_TEST(the_contracts_own_example_parses_and_unknown_keys_are_ignored)
+{
+    struct telemetry_line line;
+    ck_assert_int_eq(parse("{\"v\":1,\"type\":\"ready\",\"worker\":\"orders-7\",\"pid\":4711,\"threads\":100,"
+                           "\"capacity\":5,\"colour\":{\"a\":[1]}}",
+                           &line, NULL),
+                     0);
+    ck_assert_str_eq(line.worker, "orders-7");
+    ck_assert_int_eq(line.pid, 4711);
+}
+END_TEST
+
+START_TEST(bad_lines_say_what_is_wrong)
+{
+    static const struct {
+        const char *text, *error;
+    } BAD[] = {
+        {"{", "not JSON"},
+        {"[]", "want a JSON object"},
+        {"{}", "v: want"},
+        {"{\"v\":2,\"type\":\"bye\"}", "v: 2: want 1"},
+        {"{\"v\":1}", "type: want"},
+        {"{\"v\":1,\"type\":\"hello\"}", "type: want"},
+        {"{\"v\":1,\"type\":\"limit\"}", "capacity: want"},
+        {"{\"v\":1,\"type\":\"limit\",\"capacity\":-1}", "capacity: want"},
+        {"{\"v\":1,\"type\":\"limit\",\"capacity\":\"9\"}", "capacity: want"},
+        {"{\"v\":1,\"type\":\"limit\",\"capacity\":1,\"capacity\":2}", "not JSON"},
+        {"{\"v\":1,\"type\":\"stats\",\"state\":\"idle\"}", "state: want"},
+        {"{\"v\":1,\"type\":\"stats\",\"state\":\"running\",\"t_ms\":1}", "busy: want"},
+    };
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        struct telemetry_line line;
+        struct err err = {""};
+        ck_assert_msg(parse(BAD[i].text, &line, &err) == -1, "%s", BAD[i].text);
+        ck_assert_msg(strncmp(err.text, BAD[i].error, strlen(BAD[i].error)) == 0, "%s", err.text);
+    }
+}
+END_TEST
+
+static void count_line(void *arg, const struct telemetry_line *line)
+{
+    ck_assert_int_eq(line->type, TELEMETRY_LIMIT);
+    *(int64_t *)arg += line->capacity;
+}
+
+START_TEST(a_stream_may_be_cut_anywhere)
+{
+    static const char STREAM[] = "{\"v\":1,\"type\":\"limit\",\"capacity\":1}\n\nnonsense\n"
+                                 "{\"v\":1,\"type\":\"limit\",\"capacity\":10}\n";
+    for (size_t cut = 0; cut <= sizeof STREAM - 1; cut++) {
+        struct telemetry_reader reader = {0};
+        int64_t sum = 0;
+        telemetry_reader_feed(&reader, STREAM, cut, count_line, &sum);
+        telemetry_reader_feed(&reader, STREAM + cut, sizeof STREAM - 1 - cut, count_line, &sum);
+        ck_assert_int_eq(sum, 11);
+        ck_assert_uint_eq(reader.bad_lines, 1);
+        telemetry_reader_clean_up(&reader);
+    }
+}
+END_TEST
+
+START_TEST(an_overlong_line_is_skipped_and_counted_once)
+{
+    struct telemetry_reader reader = {0};
+    int64_t sum = 0;
+    char chunk[1000];
+    memset(chunk, 'x', sizeof chunk);
+    for (int i = 0; i < 20; i++)
+        telemetry_reader_feed(&reader, chunk, sizeof chunk, count_line, &sum);
+    static const char REST[] = "tail\n{\"v\":1,\"type\":\"limit\",\"capacity\":5}\n";
+    telemetry_reader_feed(&reader, REST, sizeof REST - 1, count_line, &sum);
+    ck_assert_int_eq(sum, 5);
+    ck_assert_uint_eq(reader.bad_lines, 1);
+    ck_assert_uint_le(reader.pending.len, TELEMETRY_LINE_MAX);
+    telemetry_reader_clean_up(&reader);
+}
+END_TEST
+
+START_TEST(a_full_socket_drops_whole_lines_and_recovers)
+{
+    int ends[2];
+    struct telemetry_writer writer = {0};
+    struct telemetry_reader reader = {0};
+    struct telemetry_line line = {.type = TELEMETRY_LIMIT, .capacity = 1};
+    int64_t sum = 0;
+    int64_t sent = 0;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    while (writer.dropped < 10) {
+        int rc = telemetry_writer_send(&writer, ends[0], &line);
+        ck_assert_int_ge(rc, 0);
+        sent += rc == 0;
+    }
+    for (int round = 0; round < 2; round++) {
+        char buffer[4096];
+        ssize_t got = 0;
+        while ((got = read(ends[1], buffer, sizeof buffer)) > 0)
+            telemetry_reader_feed(&reader, buffer, (size_t)got, count_line, &sum);
+        if (round == 0) {
+            ck_assert_int_eq(telemetry_writer_send(&writer, ends[0], &line), 0);
+            sent++;
+        }
+    }
+    ck_assert_int_eq(sum, sent);
+    ck_assert_uint_eq(reader.bad_lines, 0);
+    (void)close(ends[1]);
+    ck_assert_int_lt(telemetry_writer_send(&writer, ends[0], &line), 0);
+    (void)close(ends[0]);
+    telemetry_reader_clean_up(&reader);
+    telemetry_writer_clean_up(&writer);
+}
+END_TEST
+
+UNIT_MAIN("telemetry", every_type_reads_back_what_it_wrote,
+          the_contracts_own_example_parses_and_unknown_keys_are_ignored, bad_lines_say_what_is_wrong,
+          a_stream_may_be_cut_anywhere, an_overlong_line_is_skipped_and_counted_once,
+          a_full_socket_drops_whole_lines_and_recovers)
