@@ -11,6 +11,8 @@
 
 #include "base/options.h"
 
+int cmd_demo(int argc, char **argv);
+int cmd_load(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* What a command's --help says, and how its command line reads. */
