@@ -252,7 +252,7 @@ void options_copy(const struct option_row *rows, void *to, const void *from)
 static void flag_name(const struct option_row *row, char out[static NAME_MAX_BYTES])
 {
     size_t i = 0;
-    for (; row->name[i] != '\0' && i < NAME_MAX_BYTES - 1; i++)
+    for (; i < NAME_MAX_BYTES - 1 && row->name[i] != '\0'; i++)
         out[i] = row->name[i] == '_' ? '-' : row->name[i];
     out[i] = '\0';
 }
