@@ -18,42 +18,44 @@
 
 enum { DECISION_VERSION = 1 };
 
-/* X(name, sentence): why the result is what it is. The name is what the journal says. */
+/* X(ENUMERATOR, name, sentence): why the result is what it is. The name is what the journal says. */
 #define DECISION_WHYS(X)                                                                                     \
     /* changes */                                                                                            \
-    X(policy, "the policy asked for it")                                                                     \
-    X(fallback, "no fresh depth for fallback_after: the configured fallback")                                \
+    X(POLICY, policy, "the policy asked for it")                                                             \
+    X(FALLBACK, fallback, "no fresh depth for fallback_after: the configured fallback")                      \
     /* holds: why not */                                                                                     \
-    X(satisfied, "the policy wants what is there")                                                           \
-    X(at_max, "the policy wants more, but max is reached")                                                   \
-    X(at_min, "the policy wants fewer, but min is reached")                                                  \
-    X(scale_out_cooldown, "growth waits for the scale-out cooldown")                                         \
-    X(scale_in_cooldown, "a shrink waits for the scale-in cooldown")                                         \
-    X(one_sample, "one sample never shrinks a fleet")                                                        \
-    X(busy, "the workers that would go are busy")                                                            \
-    X(busy_unknown, "how busy the workers are is unknown, so none is taken away")                            \
-    X(shrink_held, "shrinks are held for a while after a start without usable state")                        \
-    X(visible_unknown, "the queue's depth is unknown: hold")                                                 \
-    X(visible_stale, "the queue's depth is stale: hold")
+    X(SATISFIED, satisfied, "the policy wants what is there")                                                \
+    X(AT_MAX, at_max, "the policy wants more, but max is reached")                                           \
+    X(AT_MIN, at_min, "the policy wants fewer, but min is reached")                                          \
+    X(SCALE_OUT_COOLDOWN, scale_out_cooldown, "growth waits for the scale-out cooldown")                     \
+    X(SCALE_IN_COOLDOWN, scale_in_cooldown, "a shrink waits for the scale-in cooldown")                      \
+    X(SAME_SAMPLE, same_sample, "this sample has been acted upon: the next one decides")                     \
+    X(ONE_SAMPLE, one_sample, "one sample never shrinks a fleet")                                            \
+    X(BUSY, busy, "the workers that would go are busy")                                                      \
+    X(BUSY_UNKNOWN, busy_unknown, "how busy the workers are is unknown, so none is taken away")              \
+    X(SHRINK_HELD, shrink_held, "shrinks are held for a while after a start without usable state")           \
+    X(VISIBLE_UNKNOWN, visible_unknown, "the queue's depth is unknown: hold")                                \
+    X(VISIBLE_STALE, visible_stale, "the queue's depth is stale: hold")
 
 enum decision_why {
-#define X(name, sentence) DECISION_WHY_##name,
+#define X(upper, name, sentence) DECISION_WHY_##upper,
     DECISION_WHYS(X)
 #undef X
-        DECISION_WHY_MAX
+        DECISION_WHY_COUNT
 };
 
-/* X(name, sentence): a value of the policy that the controller cut, in the order in which they apply. */
+/* X(ENUMERATOR, name, sentence): a value of the policy that the controller cut, in the order in which they
+ * apply. */
 #define DECISION_CLAMPS(X)                                                                                   \
-    X(max, "limited to max")                                                                                 \
-    X(min, "limited to min")                                                                                 \
-    X(busy_floor, "kept at what is busy")
+    X(MAX, max, "limited to max")                                                                            \
+    X(MIN, min, "limited to min")                                                                            \
+    X(BUSY_FLOOR, busy_floor, "kept at what is busy")
 
 enum decision_clamp_kind {
-#define X(name, sentence) DECISION_CLAMP_##name,
+#define X(upper, name, sentence) DECISION_CLAMP_##upper,
     DECISION_CLAMPS(X)
 #undef X
-        DECISION_CLAMP_MAX_KIND
+        DECISION_CLAMP_COUNT
 };
 
 struct decision_clamp {
@@ -77,7 +79,7 @@ struct decision {
     char policy[POLICY_NAME_MAX];
     struct observation obs;
     struct proposal proposal;
-    struct decision_clamp clamps[DECISION_CLAMP_MAX_KIND];
+    struct decision_clamp clamps[DECISION_CLAMP_COUNT];
     int clamp_count;
     struct decision_timers timers;
     int64_t busy_floor; /* workers that are needed for what is busy; -1 when off or unknown */

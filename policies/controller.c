@@ -1,0 +1,361 @@
+/* The controller's step: what must hold whatever the policy says. State changes here and nowhere else. Pure.
+ */
+#include "policies/controller.h"
+
+#include "base/alloc.h"
+#include "policies/controller_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLACK_DIVISOR = 10 };
+
+static int64_t add_saturating(int64_t a, int64_t b)
+{
+    int64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? (b > 0 ? INT64_MAX : INT64_MIN) : sum;
+}
+
+static int64_t sub_saturating(int64_t a, int64_t b)
+{
+    int64_t difference = 0;
+    return __builtin_sub_overflow(a, b, &difference) ? (b < 0 ? INT64_MAX : INT64_MIN) : difference;
+}
+
+static int64_t min_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ms left until a deadline, 0 when it is over. */
+static int64_t left_until(int64_t until_ms, int64_t now_ms)
+{
+    return until_ms > now_ms ? sub_saturating(until_ms, now_ms) : 0;
+}
+
+int64_t controller_clamp_to_limits(const struct controller *ctl, int64_t desired)
+{
+    const struct capacity *capacity = &ctl->config.capacity;
+    return desired < capacity->min ? capacity->min : min_of(desired, capacity->max);
+}
+
+struct controller *controller_new(const struct controller_config *config)
+{
+    struct controller *ctl = xcalloc(1, sizeof *ctl);
+    controller_config_copy(&ctl->config, config);
+    ctl->policy_state = xcalloc(1, config->policy->state_size);
+    config->policy->init(ctl->config.params, ctl->policy_state);
+    ctl->state.desired = config->capacity.min;
+    ctl->state.scale_out_rank = -1;
+    return ctl;
+}
+
+void controller_destroy(struct controller *ctl)
+{
+    if (ctl == NULL)
+        return;
+    controller_config_clean_up(&ctl->config);
+    free(ctl->policy_state);
+    free(ctl);
+}
+
+int64_t controller_desired(const struct controller *ctl)
+{
+    return ctl->state.desired;
+}
+
+const struct controller_config *controller_config(const struct controller *ctl)
+{
+    return &ctl->config;
+}
+
+struct policy_timing controller_timing(const struct controller *ctl)
+{
+    return ctl->config.policy->timing(ctl->config.params);
+}
+
+int64_t controller_adopt(struct controller *ctl, int64_t desired)
+{
+    int64_t clamped = controller_clamp_to_limits(ctl, desired);
+    if (clamped != ctl->state.desired) {
+        ctl->state.desired = clamped;
+        ctl->state.lean_count = 0;
+        ctl->config.policy->init(ctl->config.params, ctl->policy_state);
+    }
+    return clamped;
+}
+
+void controller_hold_shrink(struct controller *ctl, int64_t now_ms, int64_t hold_ms)
+{
+    int64_t until_ms = add_saturating(now_ms, hold_ms);
+    if (until_ms <= ctl->state.hold_until_ms)
+        return;
+    ctl->state.hold_until_ms = until_ms;
+    ctl->state.hold_ms = hold_ms;
+}
+
+/* ---- one step ---- */
+
+/* What a step works with. */
+struct step {
+    struct controller *ctl;
+    const struct observation *obs;
+    int64_t now_ms;
+    int64_t slack_ms;
+    bool fresh; /* visible */
+    struct policy_timing timing;
+    struct decision *out;
+};
+
+/* After the clock went back no wait may be longer than it was configured; after a long absence of ours, or
+ * when the clock went back, silence counts from now. */
+static void settle_clock(const struct step *step)
+{
+    struct controller_state *state = &step->ctl->state;
+    int64_t now_ms = step->now_ms;
+    int64_t out_latest_ms = add_saturating(now_ms, step->timing.scale_out_cooldown_ms);
+    int64_t in_latest_ms = add_saturating(now_ms, step->timing.scale_in_cooldown_ms);
+    int64_t absent_ms = sub_saturating(now_ms, state->last_step_ms);
+    int64_t longest_ms = step->ctl->config.fallback_after_ms + step->ctl->config.stale_after_ms;
+    state->scale_out_until_ms = min_of(state->scale_out_until_ms, out_latest_ms);
+    state->scale_in_until_ms = min_of(state->scale_in_until_ms, in_latest_ms);
+    state->hold_until_ms = min_of(state->hold_until_ms, add_saturating(now_ms, state->hold_ms));
+    if (!state->stepped || absent_ms < 0 || absent_ms > longest_ms)
+        state->quiet_since_ms = now_ms;
+    if (step->fresh)
+        state->quiet_since_ms = step->obs->visible.at_ms;
+    state->stepped = true;
+    state->last_step_ms = now_ms;
+}
+
+static void ask_policy(const struct step *step)
+{
+    const struct controller_config *config = &step->ctl->config;
+    struct policy_input input = {
+        .obs = step->obs,
+        .capacity = config->capacity,
+        .desired = step->ctl->state.desired,
+        .now_ms = step->now_ms,
+        .stale_after_ms = config->stale_after_ms,
+        .visible_fresh = step->fresh,
+        .slack_ms = step->slack_ms,
+    };
+    config->policy->decide(config->params, step->ctl->policy_state, &input, &step->out->proposal);
+}
+
+/* Counts fresh samples in a row that lean in; a gap or a step back in time starts anew. */
+static void count_lean(const struct step *step)
+{
+    struct controller_state *state = &step->ctl->state;
+    const struct proposal *proposal = &step->out->proposal;
+    int64_t at_ms = step->obs->visible.at_ms;
+    if (!step->fresh)
+        return;
+    if (!proposal->leans_in && proposal->desired >= state->desired) {
+        state->lean_count = 0;
+        return;
+    }
+    int64_t gap_ms = sub_saturating(at_ms, state->lean_sample_ms);
+    if (state->lean_count > 0 && gap_ms == 0)
+        return;
+    bool unbroken = state->lean_count > 0 && gap_ms > 0 && gap_ms <= step->ctl->config.stale_after_ms;
+    state->lean_count = unbroken ? CONTROLLER_LEAN_SAMPLES : 1;
+    state->lean_sample_ms = at_ms;
+}
+
+/* Workers needed so that what is busy fills at most scale_in_busy_share of them, or -1 when that is off or
+ * unknown. Whole numbers throughout (the share in thousandths), so that no rounding of 0.8 x 5 adds a worker.
+ */
+static int64_t busy_floor(const struct step *step)
+{
+    const struct controller_config *config = &step->ctl->config;
+    const struct observation *obs = step->obs;
+    const int64_t largest = INT64_MAX / 4000;
+    int64_t share_milli = llround(config->scale_in_busy_share * 1000);
+    int64_t busy = 0;
+    if (share_milli == 0)
+        return -1;
+    if (reading_fresh(&obs->busy, step->now_ms, config->stale_after_ms))
+        busy = min_of(obs->busy.value, largest);
+    else if (step->fresh && reading_fresh(&obs->in_flight, step->now_ms, config->stale_after_ms))
+        busy = min_of(obs->visible.value, largest) + min_of(obs->in_flight.value, largest);
+    else
+        return -1;
+    /* A worker that does not say how much it can do is taken to do one thing at a time: too high a floor
+     * loses nothing. */
+    bool known = reading_fresh(&obs->worker_capacity, step->now_ms, config->stale_after_ms);
+    int64_t capacity =
+        known && obs->worker_capacity.value > 0 ? min_of(obs->worker_capacity.value, 1000000) : 1;
+    int64_t per_worker_milli = share_milli * capacity;
+    return (busy * 1000 + per_worker_milli - 1) / per_worker_milli;
+}
+
+static void note_clamp(struct decision *out, enum decision_clamp_kind kind, int64_t from, int64_t to)
+{
+    out->clamps[out->clamp_count++] = (struct decision_clamp){.kind = kind, .from = from, .to = to};
+}
+
+static bool is_acted_upon(const struct step *step)
+{
+    const struct controller_state *state = &step->ctl->state;
+    return state->acted && state->acted_sample_ms == step->obs->visible.at_ms;
+}
+
+static bool is_waiting(const struct step *step, int64_t until_ms)
+{
+    return left_until(until_ms, step->now_ms) > step->slack_ms;
+}
+
+/* Growth is eager: a higher rank than that of the last growth passes the cooldown. */
+static enum decision_why judge_growth(const struct step *step, int64_t want, int64_t *to)
+{
+    const struct controller_state *state = &step->ctl->state;
+    if (is_acted_upon(step))
+        return DECISION_WHY_SAME_SAMPLE;
+    if (is_waiting(step, state->scale_out_until_ms) && step->out->proposal.rank <= state->scale_out_rank)
+        return DECISION_WHY_SCALE_OUT_COOLDOWN;
+    *to = want;
+    return DECISION_WHY_POLICY;
+}
+
+/* A shrink is patient: every one of these must let it pass. */
+static enum decision_why judge_shrink(const struct step *step, int64_t want, int64_t *to)
+{
+    const struct controller_state *state = &step->ctl->state;
+    struct decision *out = step->out;
+    if (left_until(state->hold_until_ms, step->now_ms) > 0)
+        return DECISION_WHY_SHRINK_HELD;
+    if (state->lean_count < CONTROLLER_LEAN_SAMPLES)
+        return DECISION_WHY_ONE_SAMPLE;
+    if (is_waiting(step, state->scale_in_until_ms))
+        return DECISION_WHY_SCALE_IN_COOLDOWN;
+    if (is_acted_upon(step))
+        return DECISION_WHY_SAME_SAMPLE;
+    if (step->ctl->config.scale_in_busy_share > 0) {
+        if (out->busy_floor < 0)
+            return DECISION_WHY_BUSY_UNKNOWN;
+        if (out->busy_floor > want) {
+            int64_t kept = min_of(out->busy_floor, state->desired);
+            note_clamp(out, DECISION_CLAMP_BUSY_FLOOR, want, kept);
+            want = kept;
+        }
+        if (want == state->desired)
+            return DECISION_WHY_BUSY;
+    }
+    *to = want;
+    return DECISION_WHY_POLICY;
+}
+
+static enum decision_why judge(const struct step *step, int64_t *to)
+{
+    int64_t desired = step->ctl->state.desired;
+    int64_t proposed = step->out->proposal.desired;
+    int64_t want = controller_clamp_to_limits(step->ctl, proposed);
+    if (want != proposed)
+        note_clamp(step->out, want < proposed ? DECISION_CLAMP_MAX : DECISION_CLAMP_MIN, proposed, want);
+    if (want > desired)
+        return judge_growth(step, want, to);
+    if (want < desired)
+        return judge_shrink(step, want, to);
+    return proposed > want   ? DECISION_WHY_AT_MAX
+           : proposed < want ? DECISION_WHY_AT_MIN
+                             : DECISION_WHY_SATISFIED;
+}
+
+static int64_t fallback_count(const struct controller_config *config)
+{
+    switch (config->fallback.kind) {
+    case COUNT_HOLD:
+        break;
+    case COUNT_MIN:
+        return config->capacity.min;
+    case COUNT_TARGET:
+        return config->capacity.target;
+    case COUNT_MAX:
+        return config->capacity.max;
+    case COUNT_NUMBER:
+        return config->fallback.number;
+    }
+    return 0;
+}
+
+static bool has_fallback(const struct controller_config *config)
+{
+    return config->fallback_after_ms > 0 && config->fallback.kind != COUNT_HOLD;
+}
+
+/* Without a fresh depth: hold, and after fallback_after grow to the fallback. Never a shrink. */
+static enum decision_why judge_blind(const struct step *step, int64_t *to)
+{
+    const struct controller_config *config = &step->ctl->config;
+    int64_t until_ms = add_saturating(step->ctl->state.quiet_since_ms, config->fallback_after_ms);
+    int64_t count = fallback_count(config);
+    step->out->timers.fallback_after_ms = has_fallback(config) ? left_until(until_ms, step->now_ms) : 0;
+    if (has_fallback(config) && until_ms <= step->now_ms && count > *to) {
+        *to = count;
+        return DECISION_WHY_FALLBACK;
+    }
+    return step->obs->visible.known ? DECISION_WHY_VISIBLE_STALE : DECISION_WHY_VISIBLE_UNKNOWN;
+}
+
+/* The only place where desired changes by a decision; only a real change stamps a cooldown. */
+static void apply(const struct step *step, int64_t to, enum decision_why why)
+{
+    struct controller_state *state = &step->ctl->state;
+    if (to == state->desired)
+        return;
+    if (to > state->desired) {
+        state->scale_out_until_ms = add_saturating(step->now_ms, step->timing.scale_out_cooldown_ms);
+        state->scale_out_rank = why == DECISION_WHY_POLICY ? step->out->proposal.rank : -1;
+    }
+    /* A fresh order deserves a chance before any of it is taken back, so growth delays a shrink, too. */
+    state->scale_in_until_ms = add_saturating(step->now_ms, step->timing.scale_in_cooldown_ms);
+    if (why == DECISION_WHY_POLICY) {
+        state->acted = true;
+        state->acted_sample_ms = step->obs->visible.at_ms;
+    }
+    state->desired = to;
+}
+
+static void note_timers(const struct step *step)
+{
+    const struct controller_state *state = &step->ctl->state;
+    struct decision_timers *timers = &step->out->timers;
+    timers->scale_out_cooldown_ms = left_until(state->scale_out_until_ms, step->now_ms);
+    timers->scale_in_cooldown_ms = left_until(state->scale_in_until_ms, step->now_ms);
+    timers->shrink_hold_ms = left_until(state->hold_until_ms, step->now_ms);
+    if (step->fresh)
+        timers->stale_after_ms =
+            step->ctl->config.stale_after_ms - reading_age_ms(&step->obs->visible, step->now_ms);
+}
+
+void controller_step(struct controller *ctl, const struct observation *obs, int64_t now_ms,
+                     struct decision *out)
+{
+    struct step step = {
+        .ctl = ctl,
+        .obs = obs,
+        .now_ms = now_ms,
+        .slack_ms = ctl->config.poll_ms / SLACK_DIVISOR,
+        .fresh = reading_fresh(&obs->visible, now_ms, ctl->config.stale_after_ms),
+        .timing = controller_timing(ctl),
+        .out = out,
+    };
+    int64_t to = ctl->state.desired;
+    memset(out, 0, sizeof *out);
+    out->seq = ++ctl->state.seq;
+    out->t_ms = now_ms;
+    out->obs = *obs;
+    out->from = ctl->state.desired;
+    (void)snprintf(out->policy, sizeof out->policy, "%s", ctl->config.policy->name);
+    settle_clock(&step);
+    ask_policy(&step);
+    count_lean(&step);
+    out->busy_floor = busy_floor(&step);
+    out->why = step.fresh ? judge(&step, &to) : judge_blind(&step, &to);
+    apply(&step, to, out->why);
+    out->to = to;
+    note_timers(&step);
+}
