@@ -297,7 +297,9 @@ void options_dump(const struct option_row *rows, const void *target, struct json
             jsonw_bool(w, *(const bool *)field);
             break;
         case OPTION_DURATION:
-            jsonw_str(w, duration_format(*(const int64_t *)field, text));
+            /* "0" has no unit, and options_set_json() wants one. */
+            jsonw_str(w,
+                      *(const int64_t *)field == 0 ? "0s" : duration_format(*(const int64_t *)field, text));
             break;
         case OPTION_ENUM:
             jsonw_str(w, row->choices[*(const int *)field]);
