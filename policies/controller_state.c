@@ -15,17 +15,17 @@
 #define TIME_ROW(field, text)                                                                                \
     {                                                                                                        \
         .name = #field, .type = OPTION_INT, .offset = offsetof(struct controller_state, field),              \
-        .min = -WHOLE_MAX, .max = WHOLE_MAX, .help = text                                                    \
+        .min = -WHOLE_MAX, .max = WHOLE_MAX, .help = (text)                                                  \
     }
 #define COUNT_ROW(field, low, high, text)                                                                    \
     {                                                                                                        \
         .name = #field, .type = OPTION_INT, .offset = offsetof(struct controller_state, field),              \
-        .min = (low), .max = (high), .help = text                                                            \
+        .min = (low), .max = (high), .help = (text)                                                          \
     }
 #define FLAG_ROW(field, text)                                                                                \
     {                                                                                                        \
         .name = #field, .type = OPTION_BOOL, .offset = offsetof(struct controller_state, field),             \
-        .help = text                                                                                         \
+        .help = (text)                                                                                       \
     }
 
 static const struct option_row STATE_ROWS[] = {
