@@ -13,6 +13,8 @@
 
 int cmd_demo(int argc, char **argv);
 int cmd_load(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_status(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* What a command's --help says, and how its command line reads. */

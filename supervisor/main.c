@@ -18,6 +18,8 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
+    {"run", "supervise the fleets of a configuration file until told to stop", cmd_run},
+    {"status", "show what a running supervisor sees and does", cmd_status},
     {"version", "show the version", cmd_version},
 };
 

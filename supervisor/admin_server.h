@@ -1,0 +1,26 @@
+/*
+ * The admin socket: HTTP/1.1 with JSON on a unix socket of mode 0660. Belongs to the loop's thread.
+ */
+#ifndef SLUICE_SUPERVISOR_ADMIN_SERVER_H
+#define SLUICE_SUPERVISOR_ADMIN_SERVER_H
+
+#include "base/err.h"
+#include "base/strbuf.h"
+
+struct event_base;
+struct admin_server;
+
+/* A GET path and who answers it: appends the JSON body to `out`. */
+struct admin_route {
+    const char *path; /* "/v1/status"; NULL ends a table */
+    void (*fn)(void *arg, struct strbuf *out);
+};
+
+/* Listens on `path`; the routes outlive the server. A socket that is left over is replaced when nobody
+ * answers on it. Returns 0; -EBUSY when somebody does, another negative errno otherwise, with err. */
+int admin_server_new(struct event_base *base, const char *path, const struct admin_route *routes, void *arg,
+                     struct admin_server **ret_server, struct err *err);
+/* Closes and removes the socket. Accepts NULL. */
+void admin_server_destroy(struct admin_server *server);
+
+#endif

@@ -1,0 +1,219 @@
+/* sluice status: what a running supervisor sees and does, as JSON or in plain words. */
+#include "supervisor/commands.h"
+
+#include "base/alloc.h"
+#include "base/exitcode.h"
+#include "base/strbuf.h"
+#include "supervisor/admin_client.h"
+#include "supervisor/config.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct status_options {
+    char *config;
+    char *socket;
+    bool json;
+};
+
+static const struct option_row ROWS[] = {
+    {"config", OPTION_STRING, offsetof(struct status_options, config), NULL, 0, 0, NULL, "FILE",
+     "configuration file that names the admin socket"},
+    {"socket", OPTION_STRING, offsetof(struct status_options, socket), NULL, 0, 0, NULL, "PATH",
+     "the admin socket itself; without either: " CONFIG_STATE_DIR_DEFAULT "/admin.sock"},
+    {"json", OPTION_BOOL, offsetof(struct status_options, json), "false", 0, 0, NULL, NULL,
+     "print the supervisor's answer as JSON"},
+    OPTION_END,
+};
+
+static const struct command_spec SPEC = {
+    .name = "status",
+    .summary = "Shows what a running supervisor sees and does: queue, workers, the last decision and what it "
+               "waits for.",
+    .rows = ROWS,
+    .details = "Exit codes: 0 done; 64 usage; 69 no supervisor answers; 78 configuration.\n",
+};
+
+static json_int_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value != NULL ? value : "-";
+}
+
+/* "1.2 s", "3 min", for ages and waits. */
+static const char *span(json_int_t ms, char *out, size_t size)
+{
+    double seconds = (double)ms / 1000.0;
+    if (seconds < 60)
+        (void)snprintf(out, size, "%.1f s", seconds);
+    else if (seconds < 7200)
+        (void)snprintf(out, size, "%.1f min", seconds / 60);
+    else
+        (void)snprintf(out, size, "%.1f h", seconds / 3600);
+    return out;
+}
+
+static void print_queue(const json_t *queue)
+{
+    char age[32];
+    if (json_is_integer(json_object_get(queue, "visible")))
+        (void)printf("  queue    %lld visible, %lld in flight, %lld delayed (read %s ago)\n",
+                     (long long)number(queue, "visible"), (long long)number(queue, "in_flight"),
+                     (long long)number(queue, "delayed"), span(number(queue, "age_ms"), age, sizeof age));
+    else
+        (void)printf("  queue    not read yet\n");
+    if (json_is_true(json_object_get(queue, "failing")))
+        (void)printf("           cannot be read: %s\n", text(queue, "last_error"));
+}
+
+static void print_worker(const json_t *worker)
+{
+    char age[32];
+    (void)printf("  %-20s %-10s %8lld  since %s", text(worker, "name"), text(worker, "state"),
+                 (long long)number(worker, "pid"), span(number(worker, "state_age_ms"), age, sizeof age));
+    if (json_object_get(worker, "completed") != NULL)
+        (void)printf("  busy %lld, waiting %lld, completed %lld", (long long)number(worker, "busy"),
+                     (long long)number(worker, "waiting"), (long long)number(worker, "completed"));
+    if (number(worker, "restarts") > 0)
+        (void)printf("  restarts %lld (last: %s)", (long long)number(worker, "restarts"),
+                     text(worker, "last_exit"));
+    if (json_is_true(json_object_get(worker, "crash_looping")))
+        (void)printf("  crash loop");
+    (void)printf("\n");
+}
+
+static void print_timers(const json_t *timers)
+{
+    const char *name = NULL;
+    json_t *left = NULL;
+    json_object_foreach((json_t *)(uintptr_t)timers, name, left)
+    {
+        char wait[32];
+        if (json_integer_value(left) > 0)
+            (void)printf("  timer    %s: %s\n", name, span(json_integer_value(left), wait, sizeof wait));
+    }
+}
+
+static void print_decision(const json_t *fleet, const char *key, const char *label)
+{
+    char age[32];
+    const json_t *decision = json_object_get(fleet, key);
+    if (json_is_object(decision))
+        (void)printf("  %-8s %s (%s ago)\n", label, text(decision, "text"),
+                     span(number(decision, "age_ms"), age, sizeof age));
+}
+
+static void print_fleet(const json_t *fleet)
+{
+    const json_t *capacity = json_object_get(fleet, "capacity");
+    const json_t *totals = json_object_get(fleet, "totals");
+    (void)printf("fleet %s (%s, %lld..%lld)%s\n", text(fleet, "name"), text(fleet, "policy"),
+                 (long long)number(capacity, "min"), (long long)number(capacity, "max"),
+                 json_is_true(json_object_get(fleet, "draining")) ? ", draining" : "");
+    print_queue(json_object_get(fleet, "queue"));
+    (void)printf(
+        "  workers  %lld desired: %lld ready, %lld starting, %lld stopping, %lld backing off, %lld orphans\n",
+        (long long)number(fleet, "desired"), (long long)number(fleet, "ready"),
+        (long long)number(fleet, "starting"), (long long)number(fleet, "stopping"),
+        (long long)number(fleet, "backoff"), (long long)number(fleet, "orphans"));
+    (void)printf("  done     %lld completed, %lld failed\n", (long long)number(totals, "completed"),
+                 (long long)number(totals, "failed"));
+    print_decision(fleet, "last_decision", "decision");
+    print_decision(fleet, "last_change", "change");
+    print_timers(json_object_get(fleet, "timers_ms"));
+    const json_t *journal = json_object_get(fleet, "journal");
+    if (number(journal, "failures") > 0)
+        (void)printf("  journal  %lld failures, last: %s\n", (long long)number(journal, "failures"),
+                     text(journal, "last_error"));
+    size_t i = 0;
+    json_t *worker = NULL;
+    json_array_foreach(json_object_get(fleet, "workers"), i, worker)
+    {
+        print_worker(worker);
+    }
+}
+
+static void print_words(const json_t *status)
+{
+    char age[32];
+    size_t i = 0;
+    json_t *entry = NULL;
+    (void)printf("sluice %s, pid %lld, %s, up %s", text(status, "version"), (long long)number(status, "pid"),
+                 text(status, "state"),
+                 span(number(status, "now_ms") - number(status, "started_ms"), age, sizeof age));
+    if (number(status, "speed") != 1)
+        (void)printf(", time runs %lld times as fast", (long long)number(status, "speed"));
+    (void)printf("\n");
+    json_array_foreach(json_object_get(status, "fleets"), i, entry)
+    {
+        print_fleet(entry);
+    }
+    json_array_foreach(json_object_get(status, "orphans"), i, entry)
+    {
+        (void)printf("orphan %s, pid %lld: a worker of an earlier supervisor, drains by itself\n",
+                     text(entry, "name"), (long long)number(entry, "pid"));
+    }
+}
+
+/* The socket to ask, to be freed; NULL after an error was printed. */
+static char *find_socket(const struct status_options *options, int *ret_exit_code)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    if (options->socket != NULL)
+        return xstrdup(options->socket);
+    if (options->config == NULL)
+        return xstrdup(CONFIG_STATE_DIR_DEFAULT "/admin.sock");
+    if (config_load(options->config, &config, &err) != 0) {
+        *ret_exit_code = command_fail("status", EXIT_CODE_CONFIG, "%s", err.text);
+        return NULL;
+    }
+    char *path = xstrdup(config.admin.socket);
+    config_clean_up(&config);
+    return path;
+}
+
+static int show(const char *socket_path, bool as_json)
+{
+    struct strbuf body = STRBUF_INIT;
+    struct err err = {.text = ""};
+    json_error_t where;
+    int exit_code = EXIT_CODE_OK;
+    if (admin_client_get(socket_path, "/v1/status", &body, &err) != 0) {
+        exit_code = command_fail("status", EXIT_CODE_UNAVAILABLE, "%s", err.text);
+    } else if (as_json) {
+        (void)fputs(strbuf_str(&body), stdout);
+    } else {
+        json_t *status = json_loadb(strbuf_str(&body), body.len, 0, &where);
+        if (json_is_object(status))
+            print_words(status);
+        else
+            exit_code = command_fail("status", EXIT_CODE_UNAVAILABLE, "%s: the answer is no JSON object",
+                                     socket_path);
+        json_decref(status);
+    }
+    strbuf_clean_up(&body);
+    return exit_code;
+}
+
+int cmd_status(int argc, char **argv)
+{
+    struct status_options options = {.config = NULL};
+    char *socket_path = NULL;
+    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    if (exit_code == COMMAND_GO_ON) {
+        socket_path = find_socket(&options, &exit_code);
+        if (socket_path != NULL)
+            exit_code = show(socket_path, options.json);
+    }
+    free(socket_path);
+    options_clean_up(ROWS, &options);
+    return exit_code;
+}

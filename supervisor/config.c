@@ -1,0 +1,193 @@
+/* The configuration file as a whole: reading, JSON, the top level, fleets in order. See config.h. */
+#include "supervisor/config.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/options_json.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+/* Index 0 stands for "not set"; the rest is the enum of base/log.h plus one. */
+static const char *const LEVEL_NAMES[] = {"from-environment", "debug", "info", "warning", "error", NULL};
+static const char *const FORMAT_NAMES[] = {"from-environment", "plain", "json", NULL};
+
+const struct option_row CONFIG_TOP_ROWS[] = {
+    {"region", OPTION_STRING, offsetof(struct config, region), NULL, 0, 0, NULL, NULL,
+     "AWS region; default: AWS_REGION, AWS_DEFAULT_REGION or the profile"},
+    {"endpoint_url", OPTION_STRING, offsetof(struct config, endpoint_url), NULL, 0, 0, NULL, "URL",
+     "AWS endpoint; default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL or the region's own"},
+    {"state_dir", OPTION_STRING, offsetof(struct config, state_dir), CONFIG_STATE_DIR_DEFAULT, 0, 0, NULL,
+     "FOLDER", "folder for the lock, state files, journals and worker records; created with mode 0700"},
+    OPTION_END,
+};
+
+const struct option_row CONFIG_ADMIN_ROWS[] = {
+    {"socket", OPTION_STRING, offsetof(struct config, admin.socket), NULL, 0, 0, NULL, "PATH",
+     "unix socket for sluice status; default: admin.sock in state_dir"},
+    OPTION_END,
+};
+
+const struct option_row CONFIG_LOG_ROWS[] = {
+    {"level", OPTION_ENUM, offsetof(struct config, log.level), "from-environment", 0, 0, LEVEL_NAMES, NULL,
+     "least level that is written; SLUICE_LOG_LEVEL or info unless set"},
+    {"format", OPTION_ENUM, offsetof(struct config, log.format), "from-environment", 0, 0, FORMAT_NAMES, NULL,
+     "form of the lines; SLUICE_LOG_FORMAT, else plain on a terminal and json elsewhere, unless set"},
+    OPTION_END,
+};
+
+static int parse_section(const json_t *root, const char *key, const struct option_row *rows,
+                         struct config *config, struct err *err)
+{
+    const json_t *section = json_object_get(root, key);
+    return section == NULL ? 0 : options_set_json(rows, config, section, key, NULL, err);
+}
+
+static int check_paths(const struct config *config, struct err *err)
+{
+    struct sockaddr_un address;
+    if (config->state_dir[0] != '/')
+        return err_set(err, "state_dir: \"%s\": want an absolute path", config->state_dir);
+    if (config->admin.socket[0] != '/')
+        return err_set(err, "admin.socket: \"%s\": want an absolute path", config->admin.socket);
+    if (strlen(config->admin.socket) >= sizeof address.sun_path)
+        return err_set(err, "admin.socket: \"%.200s\": want a path of at most %zu bytes",
+                       config->admin.socket, sizeof address.sun_path - 1);
+    return 0;
+}
+
+static int parse_top(const json_t *root, struct config *config, struct err *err)
+{
+    static const char *const ALSO_KNOWN[] = {"admin", "log", "fleets", NULL};
+    options_set_defaults(CONFIG_TOP_ROWS, config);
+    options_set_defaults(CONFIG_ADMIN_ROWS, config);
+    options_set_defaults(CONFIG_LOG_ROWS, config);
+    if (options_set_json(CONFIG_TOP_ROWS, config, root, "", ALSO_KNOWN, err) != 0 ||
+        parse_section(root, "admin", CONFIG_ADMIN_ROWS, config, err) != 0 ||
+        parse_section(root, "log", CONFIG_LOG_ROWS, config, err) != 0)
+        return -1;
+    if (config->endpoint_url != NULL && strncmp(config->endpoint_url, "http://", 7) != 0 &&
+        strncmp(config->endpoint_url, "https://", 8) != 0)
+        return err_set(err, "endpoint_url: \"%s\": want a URL such as http://127.0.0.1:4566",
+                       config->endpoint_url);
+    config->log.level -= 1;
+    config->log.format -= 1;
+    if (config->admin.socket == NULL) {
+        struct strbuf path = STRBUF_INIT;
+        strbuf_appendf(&path, "%s/admin.sock", config->state_dir);
+        config->admin.socket = strbuf_take(&path);
+    }
+    return check_paths(config, err);
+}
+
+static int check_unique(const struct config *config, size_t index, struct err *err)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(config->fleets[i].name, config->fleets[index].name) == 0)
+            return err_set(err, "fleets[%zu].name: \"%s\": want a name of its own, fleets[%zu] has it", index,
+                           config->fleets[index].name, i);
+    return 0;
+}
+
+static int parse_fleets(const json_t *array, struct config *config, struct err *err)
+{
+    size_t count = json_array_size(array);
+    if (!json_is_array(array) || count < 1 || count > CONFIG_FLEETS_MAX)
+        return err_set(err, "fleets: %s: want an array of 1 to %d fleets",
+                       array == NULL ? "missing" : (json_is_array(array) ? "wrong number" : "no array"),
+                       CONFIG_FLEETS_MAX);
+    config->fleets = xcalloc(count, sizeof *config->fleets);
+    for (size_t i = 0; i < count; i++) {
+        char at[32];
+        (void)snprintf(at, sizeof at, "fleets[%zu]", i);
+        config->fleet_count = i + 1;
+        if (config_fleet_parse(json_array_get(array, i), at, &config->fleets[i], err) != 0 ||
+            check_unique(config, i, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int config_parse(const char *path, const char *text, size_t len, struct config *ret_config, struct err *err)
+{
+    struct config config = {.path = xstrdup(path)};
+    json_error_t where;
+    int rc = -1;
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+    if (root == NULL) {
+        (void)err_set(err, "%s:%d:%d: %s", path, where.line, where.column, where.text);
+        goto done;
+    }
+    if (!json_is_object(root))
+        (void)err_set(err, "%s: top level: want an object", path);
+    else if (parse_top(root, &config, err) != 0 ||
+             parse_fleets(json_object_get(root, "fleets"), &config, err) != 0)
+        (void)err_prefix(err, "%s", path);
+    else
+        rc = 0;
+done:
+    json_decref(root);
+    if (rc == 0)
+        *ret_config = config;
+    else
+        config_clean_up(&config);
+    return rc;
+}
+
+int config_load(const char *path, struct config *ret_config, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    int rc = file_read(path, CONFIG_FILE_MAX_BYTES, &text, err) == 0 ? 0 : -1;
+    if (rc == 0)
+        rc = config_parse(path, strbuf_str(&text), text.len, ret_config, err);
+    strbuf_clean_up(&text);
+    return rc;
+}
+
+void config_clean_up(struct config *config)
+{
+    for (size_t i = 0; i < config->fleet_count; i++)
+        config_fleet_clean_up(&config->fleets[i]);
+    free(config->fleets);
+    free(config->path);
+    options_clean_up(CONFIG_TOP_ROWS, config);
+    options_clean_up(CONFIG_ADMIN_ROWS, config);
+    *config = (struct config){.path = NULL};
+}
+
+const char *config_fleet_region(const struct config *config, const struct config_fleet *fleet)
+{
+    return fleet->region != NULL ? fleet->region : config->region;
+}
+
+const char *config_fleet_endpoint(const struct config *config, const struct config_fleet *fleet)
+{
+    return fleet->endpoint_url != NULL ? fleet->endpoint_url : config->endpoint_url;
+}
+
+void config_dump(const struct config *config, struct jsonw *w)
+{
+    static const char *const LEVELS[] = {"debug", "info", "warning", "error"};
+    jsonw_object(w);
+    options_dump(CONFIG_TOP_ROWS, config, w);
+    jsonw_key(w, "admin");
+    jsonw_object(w);
+    options_dump(CONFIG_ADMIN_ROWS, config, w);
+    jsonw_end_object(w);
+    jsonw_key(w, "log");
+    jsonw_object(w);
+    jsonw_key_str(w, "level", config->log.level < 0 ? NULL : LEVELS[config->log.level]);
+    jsonw_key_str(w, "format",
+                  config->log.format < 0 ? NULL : (config->log.format == LOG_JSON ? "json" : "plain"));
+    jsonw_end_object(w);
+    jsonw_key(w, "fleets");
+    jsonw_array(w);
+    for (size_t i = 0; i < config->fleet_count; i++)
+        config_fleet_dump(&config->fleets[i], w);
+    jsonw_end_array(w);
+    jsonw_end_object(w);
+}

@@ -1,0 +1,119 @@
+/*
+ * The configuration file of the supervisor (docs/configuration.md): read and checked whole into one struct,
+ * or not at all. Settings are option tables; those of capacity and policy belong to policies/. Nothing here
+ * looks at the host or the network; see preflight.h for that.
+ */
+#ifndef SLUICE_SUPERVISOR_CONFIG_H
+#define SLUICE_SUPERVISOR_CONFIG_H
+
+#include "base/err.h"
+#include "base/jsonw.h"
+#include "base/options.h"
+#include "policies/controller.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_STATE_DIR_DEFAULT "/var/lib/sluice"
+
+enum {
+    CONFIG_FLEETS_MAX = 1000,
+    CONFIG_FILE_MAX_BYTES = 4 * 1024 * 1024,
+    CONFIG_NAME_MAX = 40,
+    CONFIG_COMMAND_MAX = 64, /* words of a worker's command */
+    CONFIG_ENV_MAX = 256,
+};
+
+enum config_fleet_type { FLEET_LOCAL };
+enum config_journal { JOURNAL_ALL, JOURNAL_CHANGES, JOURNAL_OFF };
+enum config_telemetry { TELEMETRY_LINES, TELEMETRY_NONE };
+enum config_worker_log { WORKER_LOG_CAPTURE, WORKER_LOG_INHERIT, WORKER_LOG_DISCARD };
+
+/* "queue" of a fleet: exactly one of url and name is set. Product ms. */
+struct config_queue {
+    char *url;
+    char *name;
+    int64_t poll_ms;
+};
+
+/* "fleet" of a fleet, type local. Durations are product ms. */
+struct config_local {
+    int type;       /* enum config_fleet_type */
+    char **command; /* owned, NULL-terminated, at least one word */
+    char **env;     /* owned, NULL-terminated "K=V", sorted as in the file */
+    int64_t start_grace_ms;
+    int64_t stop_grace_ms;
+    int64_t hung_after_ms;
+    int64_t healthy_after_ms;
+    int64_t restart_min_ms, restart_max_ms;
+    int telemetry;           /* enum config_telemetry */
+    int log;                 /* enum config_worker_log */
+    int64_t log_lines_per_s; /* real seconds */
+};
+
+struct config_fleet {
+    char *name;
+    char *region;       /* NULL: the file's, else the environment's */
+    char *endpoint_url; /* likewise */
+    int journal;        /* enum config_journal */
+    struct config_queue queue;
+    struct config_local local;
+    struct controller_config controller;
+};
+
+struct config {
+    char *path; /* as given, for messages */
+    char *region;
+    char *endpoint_url;
+    char *state_dir;
+    struct {
+        char *socket; /* never NULL: default state_dir/admin.sock */
+    } admin;
+    struct {
+        int level;  /* enum log_level, or -1: the environment's */
+        int format; /* enum log_format, or -1 */
+    } log;
+    struct config_fleet *fleets;
+    size_t fleet_count; /* 1..CONFIG_FLEETS_MAX */
+};
+
+/* Reads and checks a file. Returns 0, and the caller cleans up; or -1 with err "FILE:LINE:COLUMN: ..." when
+ * it is no JSON, "FILE: path.key: value: want ..." when something in it is wrong; *ret_config is untouched
+ * then. */
+int config_load(const char *path, struct config *ret_config, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* The same for a text in memory; `path` is for messages. */
+int config_parse(const char *path, const char *text, size_t len, struct config *ret_config, struct err *err)
+    __attribute__((warn_unused_result));
+
+void config_clean_up(struct config *config); /* safe on a zeroed struct */
+
+/* Region and endpoint of a fleet: its own or the file's; NULL when neither says. */
+const char *config_fleet_region(const struct config *config, const struct config_fleet *fleet);
+const char *config_fleet_endpoint(const struct config *config, const struct config_fleet *fleet);
+
+/* Value of a name in the fleet's env, or NULL. */
+const char *config_fleet_env(const struct config_fleet *fleet, const char *name);
+
+/* Writes the configuration as one JSON object, every default filled in; of env the names alone, since values
+ * may be secrets. */
+void config_dump(const struct config *config, struct jsonw *w);
+
+/* The tables, for the reference page and its test. */
+extern const struct option_row CONFIG_TOP_ROWS[];
+extern const struct option_row CONFIG_ADMIN_ROWS[];
+extern const struct option_row CONFIG_LOG_ROWS[];
+extern const struct option_row CONFIG_FLEET_ROWS[];
+extern const struct option_row CONFIG_QUEUE_ROWS[];
+extern const struct option_row CONFIG_LOCAL_ROWS[];
+
+/* ---- between the files of this module ---- */
+
+/* Reads one entry of "fleets" into a zeroed struct; `at` is its path ("fleets[0]"). On failure the caller
+ * cleans the struct up. */
+int config_fleet_parse(const void *json, const char *at, struct config_fleet *fleet, struct err *err);
+void config_fleet_clean_up(struct config_fleet *fleet);
+void config_fleet_dump(const struct config_fleet *fleet, struct jsonw *w);
+
+#endif

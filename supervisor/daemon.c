@@ -1,0 +1,313 @@
+/* Start, signals, status and end of the supervisor; see daemon.h. */
+#include "supervisor/daemon.h"
+
+#include "aws/client.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/exitcode.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "supervisor/admin_server.h"
+#include "supervisor/fleet_control.h"
+#include "supervisor/orphans.h"
+#include "supervisor/reaper.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static const int SIGNALS[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+enum { SIGNAL_COUNT = (int)(sizeof SIGNALS / sizeof SIGNALS[0]) };
+
+/* Fleets of the same region and endpoint share a client, and so its connections and retry quota. */
+struct shared_client {
+    const char *region;
+    const char *endpoint_url;
+    struct aws_client *client;
+    struct shared_client *next;
+};
+
+struct daemon {
+    const struct config *config;
+    struct event_base *base;
+    int lock_fd;
+    struct reaper *reaper;
+    struct orphans *orphans;
+    struct shared_client *clients;
+    struct admin_server *admin;
+    struct fleet_control **fleets; /* config->fleet_count of them, NULL where not made yet */
+    size_t fleets_left;            /* not yet empty, once stopping */
+    struct event *signal_events[SIGNAL_COUNT];
+    bool stopping;
+    int64_t started_ms; /* product */
+};
+
+/* ---- status ---- */
+
+static void write_aws(const struct daemon *daemon, struct jsonw *w)
+{
+    struct aws_client_stats sum = {.calls = 0};
+    for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next) {
+        struct aws_client_stats stats;
+        aws_client_get_stats(shared->client, &stats);
+        sum.calls += stats.calls;
+        sum.attempts += stats.attempts;
+        sum.throttled += stats.throttled;
+        sum.transient += stats.transient;
+        sum.failed += stats.failed;
+    }
+    jsonw_key(w, "aws");
+    jsonw_object(w);
+    jsonw_key_int(w, "calls", (int64_t)sum.calls);
+    jsonw_key_int(w, "attempts", (int64_t)sum.attempts);
+    jsonw_key_int(w, "throttled", (int64_t)sum.throttled);
+    jsonw_key_int(w, "transient", (int64_t)sum.transient);
+    jsonw_key_int(w, "failed", (int64_t)sum.failed);
+    jsonw_end_object(w);
+}
+
+static void write_orphans(const struct daemon *daemon, int64_t now_ms, struct jsonw *w)
+{
+    const struct worker_record *record = NULL;
+    jsonw_key(w, "orphans");
+    jsonw_array(w);
+    for (size_t i = 0; (record = orphans_get(daemon->orphans, i)) != NULL; i++) {
+        jsonw_object(w);
+        jsonw_key_str(w, "name", record->worker);
+        jsonw_key_str(w, "fleet", record->fleet);
+        jsonw_key_int(w, "pid", record->pid);
+        jsonw_key_int(w, "age_ms", now_ms - record->started_ms);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+}
+
+static void write_status(void *arg, struct strbuf *out)
+{
+    const struct daemon *daemon = arg;
+    struct jsonw w = JSONW_INIT(out);
+    int64_t now_ms = clock_product_ms();
+    jsonw_object(&w);
+    jsonw_key_int(&w, "v", 1);
+    jsonw_key_str(&w, "version", SLUICE_VERSION);
+    jsonw_key_int(&w, "pid", getpid());
+    jsonw_key_int(&w, "now_ms", now_ms);
+    jsonw_key_int(&w, "started_ms", daemon->started_ms);
+    jsonw_key_int(&w, "speed", clock_scale());
+    jsonw_key_str(&w, "state", daemon->stopping ? "draining" : "running");
+    jsonw_key_str(&w, "config", daemon->config->path);
+    jsonw_key_str(&w, "state_dir", daemon->config->state_dir);
+    jsonw_key(&w, "fleets");
+    jsonw_array(&w);
+    for (size_t i = 0; i < daemon->config->fleet_count; i++)
+        fleet_control_write_status(daemon->fleets[i], now_ms, &w);
+    jsonw_end_array(&w);
+    write_orphans(daemon, now_ms, &w);
+    write_aws(daemon, &w);
+    jsonw_key_int(&w, "strangers_reaped", (int64_t)reaper_strangers(daemon->reaper));
+    jsonw_key_int(&w, "log_lines_dropped", (int64_t)log_dropped());
+    jsonw_end_object(&w);
+}
+
+static const struct admin_route ROUTES[] = {
+    {"/v1/status", write_status},
+    {NULL, NULL},
+};
+
+/* ---- end ---- */
+
+static void on_fleet_empty(void *arg)
+{
+    struct daemon *daemon = arg;
+    if (--daemon->fleets_left == 0)
+        (void)event_base_loopbreak(daemon->base);
+}
+
+static void stop(struct daemon *daemon)
+{
+    daemon->stopping = true;
+    daemon->fleets_left = daemon->config->fleet_count;
+    for (size_t i = 0; i < daemon->config->fleet_count; i++)
+        fleet_control_stop(daemon->fleets[i]);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    (void)what;
+    if (number == SIGHUP) {
+        LOG(LOG_WARNING, "HUP ignored: the configuration cannot be reloaded, restart to change it");
+        return;
+    }
+    if (!daemon->stopping) {
+        LOG(LOG_INFO, "draining all workers, then leaving", LOG_STR("signal", strsignal((int)number)));
+        stop(daemon);
+    } else if (number == SIGINT && isatty(STDIN_FILENO)) {
+        LOG(LOG_WARNING, "second interrupt: killing what still drains; its messages come back by themselves");
+        for (size_t i = 0; i < daemon->config->fleet_count; i++)
+            fleet_control_hurry(daemon->fleets[i]);
+    }
+}
+
+static void watch_signals(struct daemon *daemon)
+{
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        daemon->signal_events[i] = evsignal_new(daemon->base, SIGNALS[i], on_signal, daemon);
+        if (daemon->signal_events[i] == NULL || event_add(daemon->signal_events[i], NULL) != 0)
+            abort();
+    }
+}
+
+/* ---- start ---- */
+
+static int take_lock(struct daemon *daemon, struct err *err)
+{
+    const char *state_dir = daemon->config->state_dir;
+    struct strbuf path = STRBUF_INIT;
+    pid_t holder = 0;
+    int exit_code = EXIT_CODE_IO;
+    strbuf_appendf(&path, "%s/workers", state_dir);
+    if (file_make_dirs(strbuf_str(&path), 0700, err) != 0)
+        goto done;
+    strbuf_clear(&path);
+    strbuf_appendf(&path, "%s/lock", state_dir);
+    daemon->lock_fd = file_lock(strbuf_str(&path), &holder, err);
+    if (daemon->lock_fd == -EWOULDBLOCK) {
+        (void)err_set(err, "another supervisor (pid %ld) holds %s", (long)holder, strbuf_str(&path));
+        exit_code = EXIT_CODE_BUSY;
+    } else if (daemon->lock_fd >= 0) {
+        exit_code = EXIT_CODE_OK;
+    }
+done:
+    strbuf_clean_up(&path);
+    return exit_code;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* The client for a fleet's region and endpoint; NULL with err. */
+static struct aws_client *get_client(struct daemon *daemon, const struct config_fleet *fleet, struct err *err)
+{
+    const char *region = config_fleet_region(daemon->config, fleet);
+    const char *endpoint_url = config_fleet_endpoint(daemon->config, fleet);
+    for (struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
+        if (same_text(shared->region, region) && same_text(shared->endpoint_url, endpoint_url))
+            return shared->client;
+    struct aws_client_options options = {
+        .base = daemon->base, .region = region, .endpoint_url = endpoint_url};
+    struct aws_client *client = aws_client_new(&options, err);
+    if (client == NULL)
+        return NULL;
+    struct shared_client *shared = xcalloc(1, sizeof *shared);
+    *shared = (struct shared_client){region, endpoint_url, client, daemon->clients};
+    daemon->clients = shared;
+    return client;
+}
+
+/* A product clock that runs faster than the world's must never meet the real service. */
+static int check_time_scale(struct aws_client *client, const struct config_fleet *fleet, struct err *err)
+{
+    struct strbuf endpoint = STRBUF_INIT;
+    int rc = 0;
+    if (clock_scale() != 1) {
+        rc = aws_client_endpoint(client, "sqs", fleet->queue.url, &endpoint, err);
+        if (rc == 0 && !aws_url_is_loopback(strbuf_str(&endpoint)))
+            rc = err_set(err, "SLUICE_TIME_SCALE: refused for fleet %s: its endpoint %s is not on loopback",
+                         fleet->name, strbuf_str(&endpoint));
+    }
+    strbuf_clean_up(&endpoint);
+    return rc;
+}
+
+static int make_fleets(struct daemon *daemon, struct err *err)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
+        seed = (uint64_t)clock_mono_ns();
+    daemon->fleets = xcalloc(daemon->config->fleet_count, sizeof(struct fleet_control *));
+    for (size_t i = 0; i < daemon->config->fleet_count; i++) {
+        const struct config_fleet *fleet = &daemon->config->fleets[i];
+        struct aws_client *client = get_client(daemon, fleet, err);
+        if (client == NULL)
+            return err_prefix(err, "%s: fleet %s", daemon->config->path, fleet->name);
+        if (check_time_scale(client, fleet, err) != 0)
+            return -1;
+        struct fleet_control_options options = {.base = daemon->base,
+                                                .reaper = daemon->reaper,
+                                                .orphans = daemon->orphans,
+                                                .client = client,
+                                                .config = daemon->config,
+                                                .fleet = fleet,
+                                                .seed = seed + i,
+                                                .on_empty = on_fleet_empty,
+                                                .arg = daemon};
+        daemon->fleets[i] = fleet_control_new(&options);
+    }
+    return 0;
+}
+
+static int set_up(struct daemon *daemon, struct err *err)
+{
+    int exit_code = take_lock(daemon, err);
+    if (exit_code != EXIT_CODE_OK)
+        return exit_code;
+    daemon->base = loop_base_new();
+    daemon->reaper = reaper_new(daemon->base);
+    daemon->orphans = orphans_new(daemon->base, daemon->config->state_dir);
+    if (make_fleets(daemon, err) != 0)
+        return EXIT_CODE_CONFIG;
+    int rc =
+        admin_server_new(daemon->base, daemon->config->admin.socket, ROUTES, daemon, &daemon->admin, err);
+    if (rc != 0)
+        return rc == -EBUSY ? EXIT_CODE_BUSY : EXIT_CODE_IO;
+    watch_signals(daemon);
+    return EXIT_CODE_OK;
+}
+
+static void clean_up(struct daemon *daemon)
+{
+    for (size_t i = 0; daemon->fleets != NULL && i < daemon->config->fleet_count; i++)
+        fleet_control_destroy(daemon->fleets[i]);
+    free(daemon->fleets);
+    admin_server_destroy(daemon->admin);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        if (daemon->signal_events[i] != NULL)
+            event_free(daemon->signal_events[i]);
+    while (daemon->clients != NULL) {
+        struct shared_client *shared = daemon->clients;
+        daemon->clients = shared->next;
+        aws_client_destroy(shared->client);
+        free(shared);
+    }
+    orphans_destroy(daemon->orphans);
+    reaper_destroy(daemon->reaper);
+    if (daemon->base != NULL)
+        event_base_free(daemon->base);
+    if (daemon->lock_fd >= 0)
+        (void)close(daemon->lock_fd);
+}
+
+int daemon_run(const struct config *config, struct err *err)
+{
+    struct daemon daemon = {.config = config, .lock_fd = -1, .started_ms = clock_product_ms()};
+    int exit_code = set_up(&daemon, err);
+    if (exit_code == EXIT_CODE_OK) {
+        LOG(LOG_INFO, "supervising", LOG_STR("config", config->path), LOG_INT("fleets", config->fleet_count),
+            LOG_STR("state_dir", config->state_dir), LOG_STR("admin_socket", config->admin.socket),
+            LOG_INT("speed", clock_scale()));
+        for (size_t i = 0; i < config->fleet_count; i++)
+            fleet_control_start(daemon.fleets[i]);
+        (void)event_base_dispatch(daemon.base);
+        LOG(LOG_INFO, "all workers have left");
+    }
+    clean_up(&daemon);
+    return exit_code;
+}

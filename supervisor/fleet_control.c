@@ -1,0 +1,302 @@
+/* The control loop of one fleet; see fleet_control.h. */
+#include "supervisor/fleet_control.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "policies/controller.h"
+#include "supervisor/journal.h"
+#include "supervisor/local_fleet.h"
+#include "supervisor/sqs_sensor.h"
+#include "supervisor/state_file.h"
+
+#include <stdlib.h>
+
+enum { SAVE_EVERY_MS = 10000 };
+
+struct fleet_control {
+    struct fleet_control_options options;
+    struct controller *controller; /* owned */
+    struct sqs_sensor *sensor;     /* owned */
+    struct local_fleet *workers;   /* owned */
+    struct journal journal;
+    struct loop_timer save_timer;
+    bool stopped;
+
+    bool decided; /* last is filled in */
+    struct decision last;
+    bool changed;
+    struct decision last_change;
+    uint64_t decisions, changes;
+
+    uint64_t saves, save_failures;
+    struct err save_error;    /* of the last failure */
+    struct err restore_error; /* why the state found at start was of no use; "" otherwise */
+};
+
+/* ---- state file ---- */
+
+static void save_state(struct fleet_control *control)
+{
+    struct err err = {.text = ""};
+    bool was_failing = control->save_error.text[0] != '\0';
+    if (state_file_save(control->options.config->state_dir, control->options.fleet->name, control->controller,
+                        clock_product_ms(), &err) == 0) {
+        control->saves++;
+        if (was_failing)
+            LOG(LOG_INFO, "the state file can be written again",
+                LOG_STR("fleet", control->options.fleet->name));
+        control->save_error.text[0] = '\0';
+        return;
+    }
+    control->save_failures++;
+    if (!was_failing)
+        LOG(LOG_ERROR, "cannot write the state file; a restart now would not know what was desired",
+            LOG_STR("fleet", control->options.fleet->name), LOG_STR("error", err.text));
+    control->save_error = err;
+}
+
+static void on_save_timer(void *arg)
+{
+    struct fleet_control *control = arg;
+    save_state(control);
+    loop_timer_arm_product_ms(&control->save_timer, SAVE_EVERY_MS);
+}
+
+static void restore_state(struct fleet_control *control)
+{
+    const char *name = control->options.fleet->name;
+    struct err err = {.text = ""};
+    int64_t now_ms = clock_product_ms();
+    int64_t hold_ms = controller_timing(control->controller).scale_in_after_ms;
+    switch (state_file_load(control->options.config->state_dir, name, control->controller, &err)) {
+    case STATE_FILE_NONE:
+        LOG(LOG_INFO, "no saved state, starting at min", LOG_STR("fleet", name),
+            LOG_INT("desired", controller_desired(control->controller)));
+        break;
+    case STATE_FILE_RESTORED:
+        LOG(LOG_INFO, "restored the saved state", LOG_STR("fleet", name),
+            LOG_INT("desired", controller_desired(control->controller)));
+        break;
+    case STATE_FILE_BAD:
+        control->restore_error = err;
+        controller_hold_shrink(control->controller, now_ms, hold_ms);
+        LOG(LOG_ERROR, "the saved state is of no use, it is kept as .bad: starting at min, shrinks are held",
+            LOG_STR("fleet", name), LOG_STR("error", err.text),
+            LOG_INT("desired", controller_desired(control->controller)), LOG_INT("hold_ms", hold_ms));
+        break;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void tell_change(const struct fleet_control *control, const struct decision *decision)
+{
+    struct strbuf text = STRBUF_INIT;
+    decision_text(decision, &text);
+    LOG(LOG_INFO, "decision", LOG_STR("fleet", control->options.fleet->name), LOG_INT("from", decision->from),
+        LOG_INT("to", decision->to), LOG_STR("why", strbuf_str(&text)));
+    strbuf_clean_up(&text);
+}
+
+static void on_poll(void *arg)
+{
+    struct fleet_control *control = arg;
+    struct observation obs;
+    int64_t now_ms = clock_product_ms();
+    if (control->stopped)
+        return;
+    observation_init(&obs);
+    sqs_sensor_observe(control->sensor, now_ms, &obs);
+    local_fleet_observe(control->workers, now_ms, &obs);
+    journal_before_step(&control->journal, now_ms);
+    controller_step(control->controller, &obs, now_ms, &control->last);
+    control->decided = true;
+    control->decisions++;
+    journal_after_step(&control->journal, &control->last);
+    if (control->last.to == control->last.from)
+        return;
+    /* Workers first, then the slow part: the state file waits for the disk. */
+    local_fleet_set_desired(control->workers, control->last.to);
+    control->changed = true;
+    control->changes++;
+    control->last_change = control->last;
+    tell_change(control, &control->last);
+    save_state(control);
+}
+
+static void on_url(void *arg, const char *queue_url)
+{
+    struct fleet_control *control = arg;
+    local_fleet_set_queue_url(control->workers, queue_url);
+}
+
+static void on_empty(void *arg)
+{
+    struct fleet_control *control = arg;
+    control->options.on_empty(control->options.arg);
+}
+
+/* ---- life ---- */
+
+struct fleet_control *fleet_control_new(const struct fleet_control_options *options)
+{
+    struct fleet_control *control = xcalloc(1, sizeof *control);
+    const struct config *config = options->config;
+    const struct config_fleet *fleet = options->fleet;
+    control->options = *options;
+    control->controller = controller_new(&fleet->controller);
+    journal_init(&control->journal, config->state_dir, fleet->name, control->controller,
+                 (enum config_journal)fleet->journal);
+    loop_timer_init(&control->save_timer, options->base, on_save_timer, control);
+    struct local_fleet_options workers = {
+        .base = options->base,
+        .reaper = options->reaper,
+        .orphans = options->orphans,
+        .state_dir = config->state_dir,
+        .name = fleet->name,
+        .config = &fleet->local,
+        .region = config_fleet_region(config, fleet),
+        .endpoint_url = config_fleet_endpoint(config, fleet),
+        .seed = options->seed,
+        .on_empty = on_empty,
+        .arg = control,
+    };
+    control->workers = local_fleet_new(&workers);
+    struct sqs_sensor_options sensor = {.base = options->base,
+                                        .client = options->client,
+                                        .queue = &fleet->queue,
+                                        .fleet = fleet->name,
+                                        .on_url = on_url,
+                                        .on_poll = on_poll,
+                                        .arg = control};
+    control->sensor = sqs_sensor_new(&sensor);
+    return control;
+}
+
+void fleet_control_destroy(struct fleet_control *control)
+{
+    if (control == NULL)
+        return;
+    sqs_sensor_destroy(control->sensor);
+    local_fleet_destroy(control->workers);
+    loop_timer_clean_up(&control->save_timer);
+    journal_clean_up(&control->journal);
+    controller_destroy(control->controller);
+    free(control);
+}
+
+void fleet_control_start(struct fleet_control *control)
+{
+    restore_state(control);
+    local_fleet_set_desired(control->workers, controller_desired(control->controller));
+    sqs_sensor_start(control->sensor);
+    on_save_timer(control);
+}
+
+void fleet_control_stop(struct fleet_control *control)
+{
+    if (control->stopped)
+        return;
+    control->stopped = true;
+    sqs_sensor_stop(control->sensor);
+    loop_timer_cancel(&control->save_timer);
+    local_fleet_stop(control->workers);
+    save_state(control);
+}
+
+void fleet_control_hurry(struct fleet_control *control)
+{
+    local_fleet_hurry(control->workers);
+}
+
+/* ---- status ---- */
+
+static void write_decision(struct jsonw *w, const char *key, bool known, const struct decision *decision,
+                           int64_t now_ms)
+{
+    struct strbuf text = STRBUF_INIT;
+    jsonw_key(w, key);
+    if (!known) {
+        jsonw_null(w);
+        return;
+    }
+    decision_text(decision, &text);
+    jsonw_object(w);
+    jsonw_key_str(w, "text", strbuf_str(&text));
+    jsonw_key_int(w, "age_ms", now_ms - decision->t_ms);
+    jsonw_key(w, "record");
+    decision_encode_json(decision, w);
+    jsonw_end_object(w);
+    strbuf_clean_up(&text);
+}
+
+/* What the controller still waits for, counted on from the last decision. */
+static void write_timers(const struct fleet_control *control, int64_t now_ms, struct jsonw *w)
+{
+    const struct decision *last = &control->last;
+    int64_t since_ms = now_ms - last->t_ms;
+    jsonw_key(w, "timers_ms");
+    jsonw_object(w);
+#define X(name)                                                                                              \
+    jsonw_key_int(w, #name, last->timers.name##_ms > since_ms ? last->timers.name##_ms - since_ms : 0);
+    if (control->decided) {
+        DECISION_TIMERS(X)
+    }
+#undef X
+    for (int i = 0; control->decided && i < last->proposal.timer_count; i++) {
+        const struct proposal_timer *timer = &last->proposal.timers[i];
+        jsonw_key_int(w, timer->name, timer->left_ms > since_ms ? timer->left_ms - since_ms : 0);
+    }
+    jsonw_end_object(w);
+}
+
+static void write_files(const struct fleet_control *control, struct jsonw *w)
+{
+    static const char *const MODES[] = {"all", "changes", "off"};
+    const struct journal *journal = &control->journal;
+    jsonw_key(w, "journal");
+    jsonw_object(w);
+    jsonw_key_str(w, "mode", MODES[journal->mode]);
+    jsonw_key_str(w, "path", journal->path);
+    jsonw_key_int(w, "records", (int64_t)journal->records);
+    jsonw_key_int(w, "failures", (int64_t)journal->failures);
+    jsonw_key_str(w, "last_error", journal->last_error.text[0] != '\0' ? journal->last_error.text : NULL);
+    jsonw_end_object(w);
+    jsonw_key(w, "state_file");
+    jsonw_object(w);
+    jsonw_key_int(w, "saves", (int64_t)control->saves);
+    jsonw_key_int(w, "failures", (int64_t)control->save_failures);
+    jsonw_key_str(w, "last_error", control->save_error.text[0] != '\0' ? control->save_error.text : NULL);
+    jsonw_key_str(w, "restore_error",
+                  control->restore_error.text[0] != '\0' ? control->restore_error.text : NULL);
+    jsonw_end_object(w);
+}
+
+void fleet_control_write_status(const struct fleet_control *control, int64_t now_ms, struct jsonw *w)
+{
+    const struct config_fleet *fleet = control->options.fleet;
+    jsonw_object(w);
+    jsonw_key_str(w, "name", fleet->name);
+    jsonw_key_str(w, "type", "local");
+    jsonw_key_bool(w, "draining", control->stopped);
+    jsonw_key(w, "queue");
+    sqs_sensor_write_status(control->sensor, now_ms, w);
+    jsonw_key(w, "capacity");
+    jsonw_object(w);
+    jsonw_key_int(w, "min", fleet->controller.capacity.min);
+    jsonw_key_int(w, "target", fleet->controller.capacity.target);
+    jsonw_key_int(w, "max", fleet->controller.capacity.max);
+    jsonw_end_object(w);
+    jsonw_key_str(w, "policy", fleet->controller.policy->name);
+    local_fleet_write_status(control->workers, now_ms, w);
+    jsonw_key_int(w, "orphans", (int64_t)orphans_count(control->options.orphans, fleet->name));
+    jsonw_key_int(w, "decisions", (int64_t)control->decisions);
+    jsonw_key_int(w, "changes", (int64_t)control->changes);
+    write_decision(w, "last_decision", control->decided, &control->last, now_ms);
+    write_decision(w, "last_change", control->changed, &control->last_change, now_ms);
+    write_timers(control, now_ms, w);
+    write_files(control, w);
+    jsonw_end_object(w);
+}

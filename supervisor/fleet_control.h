@@ -1,0 +1,46 @@
+/*
+ * One fleet under control: its sensor, controller, workers, journal and state file, wired together. At every
+ * poll it takes an observation, steps the controller, writes the decision down and makes it so.
+ */
+#ifndef SLUICE_SUPERVISOR_FLEET_CONTROL_H
+#define SLUICE_SUPERVISOR_FLEET_CONTROL_H
+
+#include "base/jsonw.h"
+#include "supervisor/config.h"
+#include "supervisor/orphans.h"
+#include "supervisor/reaper.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct aws_client;
+struct event_base;
+struct fleet_control;
+
+struct fleet_control_options {
+    struct event_base *base;
+    struct reaper *reaper;
+    struct orphans *orphans;
+    struct aws_client *client;
+    const struct config *config; /* outlives the fleet */
+    const struct config_fleet *fleet;
+    uint64_t seed;
+    void (*on_empty)(void *arg); /* the drain that fleet_control_stop() began is over */
+    void *arg;
+};
+
+struct fleet_control *fleet_control_new(const struct fleet_control_options *options);
+void fleet_control_destroy(struct fleet_control *control); /* accepts NULL */
+
+/* Restores the state of an earlier supervisor, starts the workers it had, and begins to poll. */
+void fleet_control_start(struct fleet_control *control);
+
+/* Stops deciding, saves the state with desired as it is, and drains all workers. */
+void fleet_control_stop(struct fleet_control *control);
+/* Kills what still drains. */
+void fleet_control_hurry(struct fleet_control *control);
+
+/* Writes the fleet's object of GET /v1/status. */
+void fleet_control_write_status(const struct fleet_control *control, int64_t now_ms, struct jsonw *w);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Reads a queue's counts with GetQueueAttributes, once a poll interval of product time, on time whatever the
+ * replies do: at most one request is under way, and a tick that finds one still open counts as late and
+ * starts none. Belongs to the loop's thread.
+ */
+#ifndef SLUICE_SUPERVISOR_SQS_SENSOR_H
+#define SLUICE_SUPERVISOR_SQS_SENSOR_H
+
+#include "base/jsonw.h"
+#include "policies/observation.h"
+#include "supervisor/config.h"
+
+#include <stdint.h>
+
+struct aws_client;
+struct event_base;
+struct sqs_sensor;
+
+struct sqs_sensor_options {
+    struct event_base *base;
+    struct aws_client *client;        /* not owned */
+    const struct config_queue *queue; /* outlives the sensor */
+    const char *fleet;                /* for the log */
+    /* The queue's URL is known: at once for a configured one (from sqs_sensor_start()), else when GetQueueUrl
+     * answered. */
+    void (*on_url)(void *arg, const char *queue_url);
+    /* There is something to decide on: a reading, a failure, or a tick without either. */
+    void (*on_poll)(void *arg);
+    void *arg;
+};
+
+struct sqs_sensor *sqs_sensor_new(const struct sqs_sensor_options *options);
+void sqs_sensor_destroy(struct sqs_sensor *sensor); /* accepts NULL */
+
+/* Starts polling: the first request goes out now. */
+void sqs_sensor_start(struct sqs_sensor *sensor);
+void sqs_sensor_stop(struct sqs_sensor *sensor);
+
+/* Fills in visible, in_flight, delayed and api_errors. The counts are those of the last reply, as old as it
+ * is; unknown while the last request failed, or before the first one was answered. */
+void sqs_sensor_observe(const struct sqs_sensor *sensor, int64_t now_ms, struct observation *obs);
+
+/* Writes the value of "queue": URL, last good counts with their ages, polls, errors. */
+void sqs_sensor_write_status(const struct sqs_sensor *sensor, int64_t now_ms, struct jsonw *w);
+
+#endif

@@ -1,0 +1,86 @@
+/* Saved controller state; see state_file.h. */
+#include "supervisor/state_file.h"
+
+#include "base/file.h"
+#include "base/jsonw.h"
+#include "base/strbuf.h"
+#include "supervisor/orphans.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static void state_path(struct strbuf *path, const char *state_dir, const char *fleet)
+{
+    strbuf_appendf(path, "%s/%s.state.json", state_dir, fleet);
+}
+
+int state_file_save(const char *state_dir, const char *fleet, const struct controller *controller,
+                    int64_t now_ms, struct err *err)
+{
+    struct strbuf path = STRBUF_INIT;
+    struct strbuf text = STRBUF_INIT;
+    struct jsonw w = JSONW_INIT(&text);
+    state_path(&path, state_dir, fleet);
+    jsonw_object(&w);
+    jsonw_key_int(&w, "v", STATE_FILE_VERSION);
+    jsonw_key_int(&w, "saved_at_ms", now_ms);
+    jsonw_key_str(&w, "boot_id", worker_record_boot_id());
+    jsonw_key_str(&w, "fleet", fleet);
+    jsonw_key_int(&w, "desired", controller_desired(controller));
+    jsonw_key(&w, "controller");
+    controller_save(controller, &w);
+    jsonw_end_object(&w);
+    strbuf_append_char(&text, '\n');
+    int rc = file_write_atomic(strbuf_str(&path), text.data, text.len, 0600, err);
+    strbuf_clean_up(&path);
+    strbuf_clean_up(&text);
+    return rc;
+}
+
+static int restore(const char *text, size_t len, struct controller *controller, struct err *err)
+{
+    json_error_t where;
+    int rc = -1;
+    json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
+    const json_t *version = json_object_get(root, "v");
+    const json_t *state = json_object_get(root, "controller");
+    if (root == NULL)
+        (void)err_set(err, "%d:%d: %s", where.line, where.column, where.text);
+    else if (!json_is_integer(version) || json_integer_value(version) < 1)
+        (void)err_set(err, "v: missing or no version number");
+    else if (json_integer_value(version) > STATE_FILE_VERSION)
+        (void)err_set(err, "v: %" JSON_INTEGER_FORMAT ": written by a newer sluice, this one reads up to %d",
+                      json_integer_value(version), STATE_FILE_VERSION);
+    else if (!json_is_object(state))
+        (void)err_set(err, "controller: missing");
+    else
+        rc = controller_restore(controller, state, err);
+    json_decref(root);
+    return rc;
+}
+
+enum state_file_outcome state_file_load(const char *state_dir, const char *fleet,
+                                        struct controller *controller, struct err *err)
+{
+    struct strbuf path = STRBUF_INIT;
+    struct strbuf bad = STRBUF_INIT;
+    struct strbuf text = STRBUF_INIT;
+    enum state_file_outcome outcome = STATE_FILE_RESTORED;
+    state_path(&path, state_dir, fleet);
+    int rc = file_read(strbuf_str(&path), STATE_FILE_MAX_BYTES, &text, err);
+    if (rc == -ENOENT) {
+        outcome = STATE_FILE_NONE;
+    } else if (rc != 0 || restore(strbuf_str(&text), text.len, controller, err) != 0) {
+        outcome = STATE_FILE_BAD;
+        if (rc == 0)
+            (void)err_prefix(err, "%s", strbuf_str(&path));
+        strbuf_appendf(&bad, "%s.bad", strbuf_str(&path));
+        (void)rename(strbuf_str(&path), strbuf_str(&bad));
+    }
+    strbuf_clean_up(&path);
+    strbuf_clean_up(&bad);
+    strbuf_clean_up(&text);
+    return outcome;
+}
