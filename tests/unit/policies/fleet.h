@@ -50,7 +50,8 @@ static inline struct fleet fleet_open(const char *capacity, const char *policy)
     struct err err = {""};
     const char *usual = "{\"min\":2,\"target\":25,\"max\":30}";
     int rc = fleet_parse_config(capacity != NULL ? capacity : usual, policy, &config, &err);
-    ck_assert_msg(rc == 0, "%s", err.text);
+    if (rc != 0)
+        ck_abort_msg("%s", err.text);
     fleet.ctl = controller_new(&config);
     controller_config_clean_up(&config);
     observation_init(&fleet.obs);
