@@ -62,12 +62,13 @@ struct aws_client_options {
     int max_attempts;           /* 0: AWS_MAX_ATTEMPTS or 3 */
     int max_connections;        /* 0: 50 */
     int64_t connect_timeout_ms; /* real; 0: 3,100 */
+    int64_t reply_margin_ms;    /* real; what a reply may take beyond the long poll; 0: 10,000 */
     uint64_t seed;              /* of the retry jitter; 0: from the system */
 };
 
 /* Returns NULL with err (no region, bad endpoint URL ...). */
 struct aws_client *aws_client_new(const struct aws_client_options *options, struct err *err);
-/* Ends all calls without their callbacks. Accepts NULL. */
+/* Ends all calls without their callbacks. Safe from within a callback. Accepts NULL. */
 void aws_client_destroy(struct aws_client *client);
 
 const char *aws_client_region(const struct aws_client *client);
@@ -81,7 +82,8 @@ int aws_client_endpoint(const struct aws_client *client, const char *service, co
 /* Whether a URL's host is loopback (127.0.0.0/8, ::1, localhost): SLUICE_TIME_SCALE is refused elsewhere. */
 bool aws_url_is_loopback(const char *url);
 
-/* Stops a call; its callback will not come. A request on the wire may still take effect. NULL is ignored. */
+/* Stops a call; its callback will not come. A request on the wire may still take effect. NULL is ignored, and
+ * so is a call from within its own callback; a handle is void once that has returned. */
 void aws_call_cancel(struct aws_call *call);
 
 /* Counters since the client was made. */
@@ -93,9 +95,10 @@ void aws_client_get_stats(const struct aws_client *client, struct aws_client_sta
 
 /* One call of a JSON service, for the service modules. */
 struct aws_json_call {
-    const char *service;      /* signing name, "sqs" */
+    const char *service;      /* signing name, "sqs"; not copied, as the next two: constants */
     const char *target;       /* "AmazonSQS.ReceiveMessage" */
     const char *content_type; /* "application/x-amz-json-1.0" */
+    bool query_mode;          /* the service once spoke the Query protocol: ask for its error codes too */
     const char *queue_url;    /* NULL, or decides the endpoint as above */
     const char *body;         /* copied */
     size_t body_len;
@@ -106,7 +109,14 @@ struct aws_json_call {
 /* reply is the body of a 2xx answer: the callee may take it with strbuf_take(). It is empty otherwise. */
 typedef void aws_json_fn(void *arg, const struct aws_result *result, struct strbuf *reply);
 
+/* free_arg (NULL: none) is called once with arg when the call is over in whatever way: after fn, on cancel,
+ * with the client. */
 struct aws_call *aws_client_call_json(struct aws_client *client, const struct aws_json_call *call,
-                                      aws_json_fn *fn, void *arg);
+                                      aws_json_fn *fn, void *arg, void (*free_arg)(void *arg));
+
+/* A call that fails by itself before anything is sent (AWS_KIND_REQUEST with the given message): a bad
+ * argument is told by the callback like every other failure. */
+struct aws_call *aws_client_refuse(struct aws_client *client, const char *message, aws_json_fn *fn, void *arg,
+                                   void (*free_arg)(void *arg));
 
 #endif

@@ -1,0 +1,785 @@
+/*
+ * Calls from start to end: queue, credentials, signature, exchange, judgement, retry, callback; see client.h.
+ * All of a client runs in its loop's thread.
+ *
+ * A call is QUEUED until a connection and credentials are free, since nothing may be signed long before it is
+ * sent; then ON_WIRE; then WAITING for its next attempt or for its end; ENDING while its callback runs.
+ */
+#include "aws/client.h"
+
+#include "aws/endpoint.h"
+#include "aws/error.h"
+#include "aws/http.h"
+#include "aws/profile.h"
+#include "aws/retry.h"
+#include "aws/sigv4.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+
+enum {
+    CONNECTIONS_DEFAULT = 50,
+    CONNECT_TIMEOUT_DEFAULT_MS = 3100,
+    REPLY_MARGIN_DEFAULT_MS = 10000,
+    ATTEMPTS_MAX = 100,
+    SKEW_SAMPLE_MAX_MS = 900 * 1000, /* replies that took longer say nothing about the clock */
+    SKEW_CHANGE_MS = 240 * 1000,     /* services accept 5 minutes */
+};
+
+static const char USER_AGENT[] = "sluice/" SLUICE_VERSION;
+
+/* Where calls of one service and queue host go, and the signing key for there. */
+struct target {
+    char *service; /* owned */
+    char *origin;  /* owned: "https://host:port" of the queue URLs it is for, "": calls without one */
+    struct aws_endpoint endpoint;
+
+    struct aws_credentials *key_credentials; /* owned reference: what `key` was made of; NULL: no key yet */
+    char key_day[9];
+    uint8_t key[SIGV4_KEY_BYTES];
+
+    LIST_ENTRY(target) link;
+};
+
+enum call_state { CALL_QUEUED, CALL_ON_WIRE, CALL_WAITING, CALL_ENDING };
+
+struct aws_call {
+    struct aws_client *client;
+    enum call_state state;
+    TAILQ_ENTRY(aws_call) link; /* in client->queued (QUEUED), client->spare (free), else client->started */
+
+    struct aws_json_call request; /* its body is the next field */
+    struct strbuf body;
+    struct target *target;
+    aws_json_fn *fn;
+    void *arg;
+    void (*free_arg)(void *arg);
+
+    struct strbuf header_text; /* the lines of the attempt, NUL behind each */
+    struct http_exchange *exchange;
+    struct aws_credentials *credentials; /* owned reference: of the last attempt */
+    int64_t signed_skew_ms;              /* clock offset in its signature */
+
+    struct retry_state retry;
+    bool refreshed; /* went back to the queue for other credentials */
+    bool resigned;  /* was sent again for "Signature expired" */
+
+    struct loop_timer timer; /* made at its first use */
+    bool end_after_wait;     /* else a new attempt */
+
+    struct aws_result result;
+};
+
+TAILQ_HEAD(call_list, aws_call);
+LIST_HEAD(target_list, target);
+
+/* Outlives the client when the provider's answer is still to come. */
+struct credentials_wait {
+    struct aws_client *client; /* NULL: gone */
+    bool pending;
+};
+
+struct aws_client {
+    struct event_base *base;
+    struct http_client *http;
+    struct aws_profiles *profiles;
+    char *region;
+    char *endpoint_url; /* NULL: none given */
+    struct aws_credentials_provider *provider;
+    bool own_provider;
+    struct credentials_wait *wait;
+    struct aws_credentials *last_credentials; /* owned reference: of the last attempt of all */
+
+    int max_attempts;
+    int max_connections;
+    int64_t reply_margin_ms;
+    struct retry_quota quota;
+    uint64_t random;
+
+    struct call_list queued;
+    struct call_list started;
+    struct call_list spare;
+    int on_wire;
+    struct target_list targets;
+
+    int depth;           /* callbacks running */
+    bool destroy_wanted; /* by one of them */
+
+    struct aws_client_stats stats;
+    struct strbuf canonical, signed_names, to_sign; /* scratch of sign() */
+};
+
+/* ---- names and texts ---- */
+
+static const char *const KIND_NAMES[] = {
+    [AWS_KIND_OK] = "ok",
+    [AWS_KIND_THROTTLED] = "throttled",
+    [AWS_KIND_TRANSIENT] = "transient",
+    [AWS_KIND_CREDENTIALS] = "credentials",
+    [AWS_KIND_DENIED] = "denied",
+    [AWS_KIND_NOT_FOUND] = "not found",
+    [AWS_KIND_REQUEST] = "bad request",
+    [AWS_KIND_BAD_REPLY] = "bad reply",
+};
+_Static_assert(sizeof KIND_NAMES / sizeof KIND_NAMES[0] == AWS_KIND_MAX, "a name for each kind");
+
+const char *aws_kind_name(enum aws_kind kind)
+{
+    return (unsigned)kind < AWS_KIND_MAX ? KIND_NAMES[kind] : "?";
+}
+
+char *aws_result_text(const struct aws_result *result, const char *operation, char *out, size_t size)
+{
+    char status[32] = "no reply";
+    if (result->http_status != 0)
+        (void)snprintf(status, sizeof status, "HTTP %d", result->http_status);
+    (void)snprintf(out, size, "%s: %s%s%s%s%s (%s, %d attempt%s)", operation, aws_kind_name(result->kind),
+                   result->code[0] != '\0' ? ": " : "", result->code, result->message[0] != '\0' ? ": " : "",
+                   result->message, status, result->attempts, result->attempts == 1 ? "" : "s");
+    return out;
+}
+
+static void set_result(struct aws_result *result, enum aws_kind kind, const char *code, const char *message)
+{
+    result->kind = kind;
+    (void)snprintf(result->code, sizeof result->code, "%s", code);
+    (void)snprintf(result->message, sizeof result->message, "%s", message);
+    result->query_code[0] = '\0';
+}
+
+/* ---- random numbers (splitmix64: jitter needs spread, not secrecy) ---- */
+
+static double next_random(struct aws_client *client)
+{
+    client->random += 0x9E3779B97F4A7C15U;
+    uint64_t z = client->random;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+    z ^= z >> 31;
+    return (double)(z >> 11) * 0x1.0p-53;
+}
+
+/* ---- targets ---- */
+
+/* Length of "https://host:port" at the start of a URL. */
+static size_t origin_len(const char *url)
+{
+    const char *host = strstr(url, "://");
+    return host != NULL ? (size_t)(host + 3 - url) + strcspn(host + 3, "/") : strlen(url);
+}
+
+static bool target_serves(const struct target *target, const char *service, const char *queue_url)
+{
+    if (strcmp(target->service, service) != 0)
+        return false;
+    if (target->endpoint.configured)
+        return true;
+    size_t len = queue_url != NULL ? origin_len(queue_url) : 0;
+    return strncmp(target->origin, queue_url != NULL ? queue_url : "", len) == 0 &&
+           target->origin[len] == '\0';
+}
+
+/* The target of a call, made when it is new. NULL with err. */
+static struct target *find_target(struct aws_client *client, const char *service, const char *queue_url,
+                                  struct err *err)
+{
+    struct target *target = NULL;
+    LIST_FOREACH(target, &client->targets, link)
+    {
+        if (target_serves(target, service, queue_url))
+            return target;
+    }
+    struct aws_endpoint endpoint;
+    struct aws_endpoint_query query = {.service = service,
+                                       .region = client->region,
+                                       .endpoint_url = client->endpoint_url,
+                                       .profiles = client->profiles,
+                                       .queue_url = queue_url};
+    if (aws_endpoint_resolve(&query, &endpoint, err) != 0)
+        return NULL;
+    target = xcalloc(1, sizeof *target);
+    target->service = xstrdup(service);
+    target->origin = queue_url != NULL ? xstrndup(queue_url, origin_len(queue_url)) : xstrdup("");
+    target->endpoint = endpoint;
+    LIST_INSERT_HEAD(&client->targets, target, link);
+    return target;
+}
+
+static void target_free(struct target *target)
+{
+    LIST_REMOVE(target, link);
+    aws_endpoint_clean_up(&target->endpoint);
+    aws_credentials_release(target->key_credentials);
+    explicit_bzero(target->key, sizeof target->key);
+    free(target->service);
+    free(target->origin);
+    free(target);
+}
+
+/* ---- signing ---- */
+
+/* The signing key for a day is made once: four of the six hashes of a signature. */
+static const uint8_t *signing_key(struct target *target, struct aws_credentials *credentials,
+                                  const struct sigv4_scope *scope)
+{
+    if (target->key_credentials != credentials || memcmp(target->key_day, scope->stamp, 8) != 0) {
+        sigv4_signing_key(aws_credentials_secret(credentials), scope, target->key);
+        aws_credentials_release(target->key_credentials);
+        target->key_credentials = aws_credentials_acquire(credentials);
+        memcpy(target->key_day, scope->stamp, 8);
+    }
+    return target->key;
+}
+
+/* Appends "Name: value" with its NUL to the call's header text. */
+static void add_line(struct aws_call *call, const char *name, const char *value)
+{
+    strbuf_append_str(&call->header_text, name);
+    strbuf_append(&call->header_text, ": ", 2);
+    strbuf_append(&call->header_text, value, strlen(value) + 1);
+}
+
+/* Writes the header lines of an attempt into call->header_text; returns how many. */
+static size_t sign(struct aws_call *call)
+{
+    struct aws_client *client = call->client;
+    const struct aws_endpoint *endpoint = &call->target->endpoint;
+    const char *token = aws_credentials_session_token(call->credentials);
+    struct sigv4_scope scope = {.region = endpoint->region, .service = call->request.service};
+    sigv4_stamp((clock_wall_ms() + client->stats.skew_ms) / 1000, scope.stamp);
+    call->signed_skew_ms = client->stats.skew_ms;
+
+    struct sigv4_header headers[6] = {{"Host", endpoint->host},
+                                      {"Content-Type", call->request.content_type},
+                                      {"X-Amz-Target", call->request.target},
+                                      {"X-Amz-Date", scope.stamp}};
+    size_t count = 4;
+    if (call->request.query_mode)
+        headers[count++] = (struct sigv4_header){"X-Amzn-Query-Mode", "true"};
+    if (token != NULL)
+        headers[count++] = (struct sigv4_header){"X-Amz-Security-Token", token};
+
+    struct sigv4_request request = {.method = "POST",
+                                    .path = endpoint->path,
+                                    .headers = headers,
+                                    .header_count = count,
+                                    .body = call->body.data,
+                                    .body_len = call->body.len};
+    char signature[SIGV4_HEX_BYTES];
+    strbuf_clear(&client->canonical);
+    strbuf_clear(&client->signed_names);
+    strbuf_clear(&client->to_sign);
+    strbuf_clear(&call->header_text);
+    sigv4_canonical_request(&request, (struct sigv4_path_rule){.normalize = true, .encode_twice = true},
+                            &client->canonical, &client->signed_names);
+    sigv4_string_to_sign(&scope, client->canonical.data, client->canonical.len, &client->to_sign);
+    sigv4_signature(signing_key(call->target, call->credentials, &scope), client->to_sign.data,
+                    client->to_sign.len, signature);
+    for (size_t i = 0; i < count; i++)
+        add_line(call, headers[i].name, headers[i].value);
+    strbuf_append_str(&call->header_text, "Authorization: ");
+    sigv4_authorization(&scope, aws_credentials_access_key_id(call->credentials), client->signed_names.data,
+                        signature, &call->header_text);
+    strbuf_append_char(&call->header_text, '\0');
+    return count + 1;
+}
+
+/* ---- states ---- */
+
+static void pump(struct aws_client *client);
+static void client_free(struct aws_client *client);
+
+static struct call_list *list_of(struct aws_client *client, enum call_state state)
+{
+    return state == CALL_QUEUED ? &client->queued : &client->started;
+}
+
+/* The one place where a call's state changes. */
+static void set_state(struct aws_call *call, enum call_state state)
+{
+    struct aws_client *client = call->client;
+    client->on_wire += (state == CALL_ON_WIRE) - (call->state == CALL_ON_WIRE);
+    if (list_of(client, call->state) != list_of(client, state)) {
+        TAILQ_REMOVE(list_of(client, call->state), call, link);
+        TAILQ_INSERT_TAIL(list_of(client, state), call, link);
+    }
+    call->state = state;
+}
+
+/* Stops what a call has under way and puts it away for the next one; its argument is freed. */
+static void recycle(struct aws_call *call)
+{
+    struct aws_client *client = call->client;
+    if (call->state == CALL_ON_WIRE)
+        http_cancel(call->exchange);
+    loop_timer_cancel(&call->timer);
+    set_state(call, CALL_ENDING);
+    call->exchange = NULL;
+    if (call->free_arg != NULL)
+        call->free_arg(call->arg);
+    aws_credentials_release(call->credentials);
+    call->credentials = NULL;
+    TAILQ_REMOVE(&client->started, call, link);
+    TAILQ_INSERT_HEAD(&client->spare, call, link);
+}
+
+/* Ends a call with its result. Returns false when the callback destroyed the client. */
+static bool end_call(struct aws_call *call, struct strbuf *reply)
+{
+    struct aws_client *client = call->client;
+    struct strbuf empty = STRBUF_INIT;
+    set_state(call, CALL_ENDING);
+    if (call->result.kind != AWS_KIND_OK)
+        client->stats.failed++;
+    client->depth++;
+    call->fn(call->arg, &call->result, reply != NULL ? reply : &empty);
+    strbuf_clean_up(&empty);
+    recycle(call);
+    client->depth--;
+    if (client->destroy_wanted && client->depth == 0) {
+        client_free(client);
+        return false;
+    }
+    return !client->destroy_wanted;
+}
+
+static void on_timer(void *arg)
+{
+    struct aws_call *call = arg;
+    struct aws_client *client = call->client;
+    if (call->end_after_wait) {
+        if (!end_call(call, NULL))
+            return;
+    } else {
+        set_state(call, CALL_QUEUED);
+    }
+    pump(client);
+}
+
+static void wait_ms(struct aws_call *call, int64_t delay_ms, bool then_end)
+{
+    if (call->timer.event == NULL)
+        loop_timer_init(&call->timer, call->client->base, on_timer, call);
+    set_state(call, CALL_WAITING);
+    call->end_after_wait = then_end;
+    loop_timer_arm_real_ms(&call->timer, delay_ms);
+}
+
+/* ---- replies ---- */
+
+static void sample_skew(struct aws_client *client, const struct http_reply *reply)
+{
+    if (reply->status == 0 || reply->date_ms < 0 || reply->has_age || reply->elapsed_ms > SKEW_SAMPLE_MAX_MS)
+        return;
+    /* Against the clock at receipt: a long poll makes Date much later than the signature. */
+    client->stats.skew_ms = reply->date_ms - reply->received_wall_ms;
+}
+
+/* The result of a request without a complete reply; returns how it may be retried. */
+static enum retry_class judge_failure(struct aws_call *call, const struct http_reply *reply)
+{
+    set_result(&call->result, AWS_KIND_TRANSIENT, reply->failure, reply->detail);
+    if (reply->too_large) {
+        (void)snprintf(call->result.message, sizeof call->result.message, "the reply is larger than %d bytes",
+                       HTTP_REPLY_BYTES_MAX);
+        call->result.kind = AWS_KIND_BAD_REPLY;
+        return RETRY_NEVER;
+    }
+    if (strcmp(reply->failure, "BadUrl") == 0) {
+        call->result.kind = AWS_KIND_REQUEST;
+        return RETRY_NEVER;
+    }
+    return RETRY_TRANSIENT;
+}
+
+/* Whether a refused signature is worth another one: our clock turned out wrong since, or stood still before.
+ */
+static bool clock_explains(struct aws_call *call, const struct aws_error_meaning *meaning)
+{
+    int64_t change_ms = llabs(call->client->stats.skew_ms - call->signed_skew_ms);
+    if (meaning->may_be_skew && change_ms >= SKEW_CHANGE_MS)
+        return true;
+    if (call->resigned || strstr(call->result.message, "Signature expired") == NULL)
+        return false;
+    call->resigned = true;
+    return true;
+}
+
+/* Asks the provider for other credentials when the refused ones are still the current ones. True: try again.
+ */
+static bool refresh_credentials(struct aws_call *call)
+{
+    struct aws_client *client = call->client;
+    if (call->refreshed)
+        return false;
+    call->refreshed = true;
+    if (client->last_credentials == call->credentials)
+        aws_credentials_provider_invalidate(client->provider);
+    return true;
+}
+
+/* The result of an error reply; *ret_refresh says that other credentials shall be tried. */
+static enum retry_class judge_error(struct aws_call *call, struct http_reply *reply, bool *ret_refresh)
+{
+    struct aws_error error;
+    aws_error_parse(reply->status, reply->body.data, reply->body.len, reply->query_error, &error);
+    struct aws_error_meaning meaning = aws_error_judge(reply->status, &error);
+    set_result(&call->result, meaning.kind, error.code, error.message);
+    memcpy(call->result.query_code, error.query_code, sizeof call->result.query_code);
+    if (call->result.request_id[0] == '\0')
+        memcpy(call->result.request_id, error.request_id, sizeof call->result.request_id);
+    if (meaning.expired_credentials)
+        *ret_refresh = refresh_credentials(call);
+    if (meaning.retry == RETRY_NEVER && clock_explains(call, &meaning))
+        return RETRY_TRANSIENT;
+    return meaning.retry;
+}
+
+static void retry_or_end(struct aws_call *call, enum retry_class why, int64_t hint_ms)
+{
+    struct aws_client *client = call->client;
+    struct retry_question question = {.why = why,
+                                      .attempt = call->result.attempts,
+                                      .max_attempts = client->max_attempts,
+                                      .hint_ms = hint_ms,
+                                      .long_poll = call->request.long_poll,
+                                      .random = next_random(client)};
+    struct retry_answer answer = retry_decide(&client->quota, &call->retry, &question);
+    if (answer.retry || answer.delay_ms > 0) {
+        wait_ms(call, answer.delay_ms, !answer.retry);
+        pump(client);
+    } else if (end_call(call, NULL)) {
+        pump(client);
+    }
+}
+
+static void on_reply(void *arg, struct http_reply *reply)
+{
+    struct aws_call *call = arg;
+    struct aws_client *client = call->client;
+    struct aws_result *result = &call->result;
+    bool refresh = false;
+    enum retry_class why = RETRY_NEVER;
+    set_state(call, CALL_WAITING);
+    call->exchange = NULL;
+    sample_skew(client, reply);
+    result->http_status = reply->status;
+    result->latency_ms = reply->elapsed_ms;
+    memcpy(result->request_id, reply->request_id, sizeof result->request_id);
+    if (reply->status >= 200 && reply->status < 300) {
+        retry_succeeded(&client->quota, &call->retry);
+        set_result(result, AWS_KIND_OK, "", "");
+        if (end_call(call, &reply->body))
+            pump(client);
+        return;
+    }
+    if (reply->status == 0)
+        why = judge_failure(call, reply);
+    else
+        why = judge_error(call, reply, &refresh);
+    client->stats.throttled += why == RETRY_THROTTLED;
+    client->stats.transient += why == RETRY_TRANSIENT;
+    if (refresh) {
+        set_state(call, CALL_QUEUED);
+        pump(client);
+        return;
+    }
+    retry_or_end(call, why, reply->retry_after_ms);
+}
+
+/* ---- attempts ---- */
+
+static void start_attempt(struct aws_call *call, struct aws_credentials *credentials)
+{
+    struct aws_client *client = call->client;
+    const char *headers[HTTP_HEADERS_MAX] = {"Expect:", "Accept:"};
+    size_t count = 2;
+    if (call->credentials != credentials) {
+        aws_credentials_release(call->credentials);
+        call->credentials = aws_credentials_acquire(credentials);
+    }
+    if (client->last_credentials != credentials) {
+        aws_credentials_release(client->last_credentials);
+        client->last_credentials = aws_credentials_acquire(credentials);
+    }
+    size_t lines = sign(call);
+    const char *line = call->header_text.data;
+    for (size_t i = 0; i < lines; i++) {
+        headers[count++] = line;
+        line += strlen(line) + 1;
+    }
+    call->result.attempts++;
+    client->stats.attempts++;
+    int64_t poll_us = clock_real_us_of_product_ms(call->request.poll_product_ms);
+    struct http_post post = {.url = call->target->endpoint.url,
+                             .headers = headers,
+                             .header_count = count,
+                             .body = call->body.data,
+                             .body_len = call->body.len,
+                             .timeout_ms = poll_us / 1000 + client->reply_margin_ms};
+    call->exchange = http_post(client->http, &post, on_reply, call);
+    set_state(call, CALL_ON_WIRE);
+}
+
+/* Deals with the first queued call now that the provider has answered. */
+static void serve_queued(struct aws_call *call, struct aws_credentials *credentials, const struct err *err)
+{
+    if (credentials == NULL) {
+        set_result(&call->result, AWS_KIND_CREDENTIALS, "NoCredentials", err != NULL ? err->text : "");
+        wait_ms(call, 0, true);
+    } else if (call->refreshed && call->credentials == credentials) {
+        wait_ms(call, 0, true); /* no others to be had: the refusal stands */
+    } else {
+        start_attempt(call, credentials);
+    }
+}
+
+static void on_credentials(void *arg, struct aws_credentials *credentials, const struct err *err)
+{
+    struct credentials_wait *wait = arg;
+    struct aws_client *client = wait->client;
+    wait->pending = false;
+    if (client == NULL) {
+        free(wait);
+        return;
+    }
+    while (!TAILQ_EMPTY(&client->queued) && client->on_wire < client->max_connections)
+        serve_queued(TAILQ_FIRST(&client->queued), credentials, err);
+}
+
+/* Starts what can be started. Runs no callback of a call. */
+static void pump(struct aws_client *client)
+{
+    if (TAILQ_EMPTY(&client->queued) || client->on_wire >= client->max_connections || client->wait->pending ||
+        client->destroy_wanted)
+        return;
+    client->wait->pending = true;
+    aws_credentials_provider_get(client->provider, on_credentials, client->wait);
+}
+
+/* ---- calls ---- */
+
+static struct aws_call *take_call(struct aws_client *client, aws_json_fn *fn, void *arg,
+                                  void (*free_arg)(void *arg))
+{
+    struct aws_call *call = TAILQ_FIRST(&client->spare);
+    if (call == NULL) {
+        call = xcalloc(1, sizeof *call);
+        call->client = client;
+    } else {
+        TAILQ_REMOVE(&client->spare, call, link);
+    }
+    call->state = CALL_QUEUED;
+    TAILQ_INSERT_TAIL(&client->queued, call, link);
+    call->fn = fn;
+    call->arg = arg;
+    call->free_arg = free_arg;
+    call->retry = (struct retry_state){0};
+    call->refreshed = false;
+    call->resigned = false;
+    set_result(&call->result, AWS_KIND_OK, "", "");
+    call->result.http_status = 0;
+    call->result.request_id[0] = '\0';
+    call->result.attempts = 0;
+    call->result.latency_ms = 0;
+    client->stats.calls++;
+    return call;
+}
+
+struct aws_call *aws_client_refuse(struct aws_client *client, const char *message, aws_json_fn *fn, void *arg,
+                                   void (*free_arg)(void *arg))
+{
+    struct aws_call *call = take_call(client, fn, arg, free_arg);
+    set_result(&call->result, AWS_KIND_REQUEST, "InvalidArgument", message);
+    wait_ms(call, 0, true);
+    return call;
+}
+
+struct aws_call *aws_client_call_json(struct aws_client *client, const struct aws_json_call *request,
+                                      aws_json_fn *fn, void *arg, void (*free_arg)(void *arg))
+{
+    struct err err = {""};
+    struct target *target = find_target(client, request->service, request->queue_url, &err);
+    if (target == NULL)
+        return aws_client_refuse(client, err.text, fn, arg, free_arg);
+    struct aws_call *call = take_call(client, fn, arg, free_arg);
+    call->request = *request;
+    call->target = target;
+    strbuf_clear(&call->body);
+    strbuf_append(&call->body, request->body, request->body_len);
+    pump(client);
+    return call;
+}
+
+void aws_call_cancel(struct aws_call *call)
+{
+    if (call == NULL || call->state == CALL_ENDING)
+        return;
+    struct aws_client *client = call->client;
+    recycle(call);
+    pump(client);
+}
+
+/* ---- clients ---- */
+
+/* "AWS_MAX_ATTEMPTS", then the profile's max_attempts. Returns -1 with err when it is no number in range. */
+static int find_max_attempts(const struct aws_profiles *profiles, int *ret_attempts, struct err *err)
+{
+    const char *text = getenv("AWS_MAX_ATTEMPTS");
+    const char *name = "AWS_MAX_ATTEMPTS";
+    if (text == NULL || text[0] == '\0') {
+        text = aws_profiles_get(profiles, aws_profiles_current_name(), "max_attempts");
+        name = "max_attempts of the profile";
+    }
+    *ret_attempts = RETRY_ATTEMPTS_DEFAULT;
+    if (text == NULL)
+        return 0;
+    char *end = NULL;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < 1 || value > ATTEMPTS_MAX)
+        return err_set(err, "%s=%s: want a number from 1 to %d", name, text, ATTEMPTS_MAX);
+    *ret_attempts = (int)value;
+    return 0;
+}
+
+static int check_options(struct aws_client *client, const struct aws_client_options *options, struct err *err)
+{
+    const char *region = options->region != NULL ? options->region : aws_region_find(client->profiles);
+    if (region == NULL)
+        return err_set(err, "no AWS region: set AWS_REGION, or region in the profile \"%s\"",
+                       aws_profiles_current_name());
+    if (aws_region_check(region, err) != 0 ||
+        (options->max_attempts == 0 && find_max_attempts(client->profiles, &client->max_attempts, err) != 0))
+        return -1;
+    client->region = xstrdup(region);
+    client->endpoint_url = options->endpoint_url != NULL ? xstrdup(options->endpoint_url) : NULL;
+    /* Bad endpoint settings shall be told at the start, not by the first call. */
+    return find_target(client, "sqs", NULL, err) != NULL ? 0 : -1;
+}
+
+static uint64_t seed_from_system(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        seed = (uint64_t)clock_mono_ns();
+    return seed;
+}
+
+struct aws_client *aws_client_new(const struct aws_client_options *options, struct err *err)
+{
+    struct aws_client *client = xcalloc(1, sizeof *client);
+    client->base = options->base;
+    client->max_attempts = options->max_attempts;
+    client->max_connections = options->max_connections > 0 ? options->max_connections : CONNECTIONS_DEFAULT;
+    client->reply_margin_ms =
+        options->reply_margin_ms > 0 ? options->reply_margin_ms : REPLY_MARGIN_DEFAULT_MS;
+    client->quota.tokens = RETRY_QUOTA_FULL;
+    client->random = options->seed != 0 ? options->seed : seed_from_system();
+    TAILQ_INIT(&client->queued);
+    TAILQ_INIT(&client->started);
+    TAILQ_INIT(&client->spare);
+    LIST_INIT(&client->targets);
+    client->profiles = aws_profiles_load(err);
+    if (client->profiles == NULL || check_options(client, options, err) != 0) {
+        client_free(client);
+        return NULL;
+    }
+    client->own_provider = options->credentials == NULL;
+    client->provider = client->own_provider ? aws_credentials_provider_new_default() : options->credentials;
+    client->wait = xcalloc(1, sizeof *client->wait);
+    client->wait->client = client;
+    int64_t connect_ms =
+        options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_DEFAULT_MS;
+    client->http = http_client_new(&(struct http_client_options){.base = options->base,
+                                                                 .max_connections = client->max_connections,
+                                                                 .connect_timeout_ms = connect_ms,
+                                                                 .user_agent = USER_AGENT});
+    return client;
+}
+
+static void call_free(struct aws_call *call)
+{
+    loop_timer_clean_up(&call->timer);
+    strbuf_clean_up(&call->body);
+    strbuf_clean_up(&call->header_text);
+    free(call);
+}
+
+/* Also for a half-made client; no call is left but spare ones. */
+static void client_free(struct aws_client *client)
+{
+    while (!TAILQ_EMPTY(&client->spare)) {
+        struct aws_call *call = TAILQ_FIRST(&client->spare);
+        TAILQ_REMOVE(&client->spare, call, link);
+        call_free(call);
+    }
+    while (!LIST_EMPTY(&client->targets))
+        target_free(LIST_FIRST(&client->targets));
+    http_client_destroy(client->http);
+    if (client->wait != NULL && client->wait->pending)
+        client->wait->client = NULL; /* freed by the answer that is still to come */
+    else
+        free(client->wait);
+    if (client->own_provider)
+        aws_credentials_provider_destroy(client->provider);
+    aws_credentials_release(client->last_credentials);
+    aws_profiles_destroy(client->profiles);
+    strbuf_clean_up(&client->canonical);
+    strbuf_clean_up(&client->signed_names);
+    strbuf_clean_up(&client->to_sign);
+    free(client->region);
+    free(client->endpoint_url);
+    free(client);
+}
+
+void aws_client_destroy(struct aws_client *client)
+{
+    if (client == NULL)
+        return;
+    client->destroy_wanted = true;
+    while (!TAILQ_EMPTY(&client->queued))
+        recycle(TAILQ_FIRST(&client->queued));
+    struct aws_call *call = TAILQ_FIRST(&client->started);
+    while (call != NULL) {
+        struct aws_call *next = TAILQ_NEXT(call, link);
+        if (call->state != CALL_ENDING) /* those end when their callbacks return */
+            recycle(call);
+        call = next;
+    }
+    if (client->depth == 0)
+        client_free(client);
+}
+
+const char *aws_client_region(const struct aws_client *client)
+{
+    return client->region;
+}
+
+int aws_client_endpoint(const struct aws_client *client, const char *service, const char *queue_url,
+                        struct strbuf *out, struct err *err)
+{
+    struct aws_endpoint endpoint;
+    struct aws_endpoint_query query = {.service = service,
+                                       .region = client->region,
+                                       .endpoint_url = client->endpoint_url,
+                                       .profiles = client->profiles,
+                                       .queue_url = queue_url};
+    if (aws_endpoint_resolve(&query, &endpoint, err) != 0)
+        return -1;
+    strbuf_append_str(out, endpoint.url);
+    aws_endpoint_clean_up(&endpoint);
+    return 0;
+}
+
+void aws_client_get_stats(const struct aws_client *client, struct aws_client_stats *ret_stats)
+{
+    *ret_stats = client->stats;
+}

@@ -1,0 +1,644 @@
+/* curl multi on libevent; see http.h. Everything here runs in the loop's thread. */
+#include "aws/http.h"
+
+#include "aws/endpoint.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/loop.h"
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* A socket that curl wants watched. */
+struct http_socket {
+    struct http_client *client;
+    struct event *event;          /* owned */
+    int what;                     /* CURL_POLL_* that the event stands for */
+    LIST_ENTRY(http_socket) link; /* in client->sockets or client->spare_sockets */
+};
+
+/* One easy handle and what belongs to its current request. */
+struct http_exchange {
+    struct http_client *client;
+    CURL *easy; /* owned */
+    char *url;  /* owned: what easy is set up for */
+    bool https_ready;
+    struct curl_slist headers[HTTP_HEADERS_MAX];
+    int64_t started_ms;
+    http_fn *fn;
+    void *arg;
+    struct http_reply reply;
+    char error[CURL_ERROR_SIZE];
+    LIST_ENTRY(http_exchange) link; /* in client->busy or client->idle */
+};
+
+LIST_HEAD(exchange_list, http_exchange);
+LIST_HEAD(socket_list, http_socket);
+
+struct http_client {
+    struct event_base *base;
+    CURLM *multi;
+    struct loop_timer timer; /* curl's one timer */
+    int64_t connect_timeout_ms;
+    char *user_agent;
+
+    struct exchange_list busy;
+    struct exchange_list idle; /* at most as many as were ever busy at once */
+    struct socket_list sockets;
+    struct socket_list spare_sockets;
+
+    bool *destroyed; /* set while callbacks run, so that they may destroy the client; NULL otherwise */
+
+    /* The last Date header read: replies of one second share it. */
+    char date_text[32];
+    int64_t date_ms;
+};
+
+/* ---- certificates ---- */
+
+/* Whether a folder holds certificates under their hashes ("a1b2c3d4.0"), as OpenSSL looks them up one by one.
+ */
+static bool is_hashed_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    bool found = false;
+    if (folder == NULL)
+        return false;
+    for (struct dirent *entry = readdir(folder); entry != NULL && !found; entry = readdir(folder))
+        found = strspn(entry->d_name, "0123456789abcdef") == 8 && strcmp(entry->d_name + 8, ".0") == 0;
+    (void)closedir(folder);
+    return found;
+}
+
+/* The hashed folder is loaded lazily; the one big bundle that is libcurl's default would be parsed whole at
+ * the first connection of every process (30 ms and 2 MB). NULL: there is none. */
+static const char *find_hashed_folder(void)
+{
+    static const char *const FOLDERS[] = {"/etc/ssl/certs", "/etc/pki/ca-trust/extracted/pem/directory-hash",
+                                          "/etc/openssl/certs"};
+    for (size_t i = 0; i < sizeof FOLDERS / sizeof FOLDERS[0]; i++)
+        if (is_hashed_folder(FOLDERS[i]))
+            return FOLDERS[i];
+    return NULL;
+}
+
+static void set_up_tls(struct http_exchange *x)
+{
+    const char *given = getenv("AWS_CA_BUNDLE");
+    struct stat info;
+    (void)curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    (void)curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    x->https_ready = true;
+    if (given != NULL && given[0] != '\0') {
+        bool folder = stat(given, &info) == 0 && S_ISDIR(info.st_mode);
+        (void)curl_easy_setopt(x->easy, CURLOPT_CAINFO, folder ? NULL : given);
+        (void)curl_easy_setopt(x->easy, CURLOPT_CAPATH, folder ? given : NULL);
+        return;
+    }
+    const char *hashed = find_hashed_folder();
+    if (hashed != NULL) {
+        (void)curl_easy_setopt(x->easy, CURLOPT_CAINFO, NULL);
+        (void)curl_easy_setopt(x->easy, CURLOPT_CAPATH, hashed);
+    }
+}
+
+/* ---- reply headers ---- */
+
+static int two_digits(const char *text)
+{
+    return text[0] >= '0' && text[0] <= '9' && text[1] >= '0' && text[1] <= '9'
+               ? (text[0] - '0') * 10 + text[1] - '0'
+               : -1;
+}
+
+int64_t http_date_parse(const char *text, size_t len)
+{
+    static const char MONTHS[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    if (len != 29 || memcmp(text + 25, " GMT", 4) != 0 || text[3] != ',' || text[19] != ':' ||
+        text[22] != ':')
+        return -1;
+    char month[4] = {text[8], text[9], text[10], '\0'};
+    const char *found = strstr(MONTHS, month);
+    int parts[] = {two_digits(text + 5),  two_digits(text + 12), two_digits(text + 14),
+                   two_digits(text + 17), two_digits(text + 20), two_digits(text + 23)};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i] < 0)
+            return -1;
+    if (found == NULL || (found - MONTHS) % 3 != 0)
+        return -1;
+    struct tm tm = {.tm_mday = parts[0],
+                    .tm_mon = (int)(found - MONTHS) / 3,
+                    .tm_year = parts[1] * 100 + parts[2] - 1900,
+                    .tm_hour = parts[3],
+                    .tm_min = parts[4],
+                    .tm_sec = parts[5]};
+    return (int64_t)timegm(&tm) * 1000;
+}
+
+static void take_date(struct http_exchange *x, const char *value, size_t len)
+{
+    struct http_client *client = x->client;
+    if (len >= sizeof client->date_text)
+        return;
+    if (memcmp(client->date_text, value, len) != 0 || client->date_text[len] != '\0') {
+        memcpy(client->date_text, value, len);
+        client->date_text[len] = '\0';
+        client->date_ms = http_date_parse(value, len);
+    }
+    x->reply.date_ms = client->date_ms;
+}
+
+/* A whole number of at most 9 digits, -1 when it is none. */
+static int64_t parse_count(const char *text, size_t len)
+{
+    int64_t value = 0;
+    if (len == 0 || len > 9)
+        return -1;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return -1;
+        value = value * 10 + (text[i] - '0');
+    }
+    return value;
+}
+
+/* Retry-After: seconds, or a date; the latter needs our clock, which may be wrong, so the Date of the same
+ * reply is taken when it came before. */
+static void take_retry_after(struct http_exchange *x, const char *value, size_t len)
+{
+    if (x->reply.retry_after_ms >= 0)
+        return; /* x-amz-retry-after is finer */
+    int64_t seconds = parse_count(value, len);
+    int64_t until_ms = http_date_parse(value, len);
+    if (seconds >= 0)
+        x->reply.retry_after_ms = seconds * 1000;
+    else if (until_ms >= 0) {
+        int64_t now_ms = x->reply.date_ms >= 0 ? x->reply.date_ms : clock_wall_ms();
+        x->reply.retry_after_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+    }
+}
+
+static void copy_text(char *out, size_t size, const char *value, size_t len)
+{
+    if (len >= size)
+        len = size - 1;
+    memcpy(out, value, len);
+    out[len] = '\0';
+}
+
+static bool is_name(const char *line, const char *name, size_t len)
+{
+    return strncasecmp(line, name, len) == 0;
+}
+
+static void take_content_length(struct http_exchange *x, const char *value, size_t len)
+{
+    int64_t bytes = parse_count(value, len);
+    if (bytes > HTTP_REPLY_BYTES_MAX)
+        x->reply.too_large = true;
+    else if (bytes > 0)
+        (void)strbuf_reserve(&x->reply.body, (size_t)bytes);
+}
+
+/* Looks at the length of the name first: most headers are none of ours. */
+static void take_header(struct http_exchange *x, const char *line, size_t name_len, const char *value,
+                        size_t len)
+{
+    switch (name_len) {
+    case 3:
+        if (is_name(line, "age", 3))
+            x->reply.has_age = true;
+        break;
+    case 4:
+        if (is_name(line, "date", 4))
+            take_date(x, value, len);
+        break;
+    case 11:
+        if (is_name(line, "retry-after", 11))
+            take_retry_after(x, value, len);
+        break;
+    case 14:
+        if (is_name(line, "content-length", 14))
+            take_content_length(x, value, len);
+        break;
+    case 16:
+        if (is_name(line, "x-amzn-requestid", 16) || is_name(line, "x-amz-request-id", 16))
+            copy_text(x->reply.request_id, sizeof x->reply.request_id, value, len);
+        break;
+    case 17:
+        if (is_name(line, "x-amz-retry-after", 17))
+            x->reply.retry_after_ms = parse_count(value, len);
+        break;
+    case 18:
+        if (is_name(line, "x-amzn-query-error", 18))
+            copy_text(x->reply.query_error, sizeof x->reply.query_error, value, len);
+        break;
+    default:
+        break;
+    }
+}
+
+static void clear_reply(struct http_reply *reply)
+{
+    struct strbuf body = reply->body;
+    strbuf_clear(&body);
+    *reply = (struct http_reply){.detail = "", .date_ms = -1, .retry_after_ms = -1, .body = body};
+}
+
+static size_t on_header(char *line, size_t size, size_t count, void *arg)
+{
+    struct http_exchange *x = arg;
+    size_t len = size * count;
+    const char *colon = memchr(line, ':', len);
+    if (len > 5 && memcmp(line, "HTTP/", 5) == 0)
+        clear_reply(&x->reply); /* of an interim (1xx) reply */
+    else if (colon != NULL) {
+        const char *value = colon + 1;
+        const char *end = line + len;
+        while (value < end && (*value == ' ' || *value == '\t'))
+            value++;
+        while (end > value && (unsigned char)end[-1] <= ' ')
+            end--;
+        take_header(x, line, (size_t)(colon - line), value, (size_t)(end - value));
+    }
+    return len;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct http_exchange *x = arg;
+    size_t len = size * count;
+    if (x->reply.too_large || len > HTTP_REPLY_BYTES_MAX - x->reply.body.len) {
+        x->reply.too_large = true;
+        return 0; /* ends the exchange with CURLE_WRITE_ERROR */
+    }
+    strbuf_append(&x->reply.body, bytes, len);
+    return len;
+}
+
+/* ---- the end of exchanges ---- */
+
+/* What went wrong, in a word; *ret_acted: whether the request may have reached the server. */
+static const char *failure_word(CURLcode code, bool *ret_acted)
+{
+    *ret_acted = false;
+    switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return "ResolveFailed";
+    case CURLE_COULDNT_CONNECT:
+        return "ConnectFailed";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+        return "TlsFailed";
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return "BadUrl";
+    case CURLE_OPERATION_TIMEDOUT:
+        *ret_acted = true;
+        return "Timeout";
+    case CURLE_WRITE_ERROR:
+        *ret_acted = true;
+        return "ReplyTooLarge";
+    case CURLE_PARTIAL_FILE:
+        *ret_acted = true;
+        return "ReplyCutShort";
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        *ret_acted = true;
+        return "ConnectionLost";
+    default:
+        *ret_acted = true;
+        return "HttpFailed";
+    }
+}
+
+static void fill_reply(struct http_exchange *x, CURLcode code)
+{
+    long status = 0;
+    x->reply.elapsed_ms = clock_mono_ms() - x->started_ms;
+    x->reply.received_wall_ms = clock_wall_ms();
+    if (code == CURLE_OK) {
+        (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+        x->reply.status = (int)status;
+        return;
+    }
+    curl_off_t connected_us = 0;
+    x->reply.failure = failure_word(code, &x->reply.may_have_acted);
+    x->reply.detail = x->error[0] != '\0' ? x->error : curl_easy_strerror(code);
+    if (code == CURLE_OPERATION_TIMEDOUT &&
+        curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connected_us) == CURLE_OK && connected_us == 0) {
+        x->reply.failure = "ConnectTimeout";
+        x->reply.may_have_acted = false;
+    }
+}
+
+static void make_idle(struct http_exchange *x)
+{
+    (void)curl_multi_remove_handle(x->client->multi, x->easy);
+    LIST_REMOVE(x, link);
+    LIST_INSERT_HEAD(&x->client->idle, x, link);
+}
+
+static void finish_exchange(struct http_exchange *x, CURLcode code)
+{
+    http_fn *fn = x->fn;
+    void *arg = x->arg;
+    fill_reply(x, code);
+    make_idle(x);
+    /* fn may start another exchange on this very handle: its reply must not be touched by that. */
+    struct http_reply reply = x->reply;
+    char detail[CURL_ERROR_SIZE];
+    copy_text(detail, sizeof detail, reply.detail, strlen(reply.detail));
+    reply.detail = detail;
+    x->reply.body = (struct strbuf)STRBUF_INIT;
+    fn(arg, &reply);
+    strbuf_clean_up(&reply.body);
+}
+
+/* Ends all exchanges that curl is done with. A callback may destroy the client: nothing of it is touched
+ * then. */
+static void finish_done(struct http_client *client)
+{
+    bool destroyed = false;
+    bool outermost = client->destroyed == NULL;
+    int left = 0;
+    if (!outermost)
+        return; /* the caller's caller is at it */
+    client->destroyed = &destroyed;
+    CURLMsg *message = curl_multi_info_read(client->multi, &left);
+    while (message != NULL) {
+        struct http_exchange *x = NULL;
+        CURLcode code = message->data.result;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&x);
+        finish_exchange(x, code);
+        if (destroyed)
+            return;
+        message = curl_multi_info_read(client->multi, &left);
+    }
+    client->destroyed = NULL;
+}
+
+/* ---- curl's sockets and timer ---- */
+
+static void on_socket_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_socket *s = arg;
+    struct http_client *client = s->client;
+    int running = 0;
+    int mask =
+        ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
+    (void)curl_multi_socket_action(client->multi, fd, mask, &running);
+    finish_done(client);
+}
+
+static void on_timer(void *arg)
+{
+    struct http_client *client = arg;
+    int running = 0;
+    (void)curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    finish_done(client);
+}
+
+static int want_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct http_client *client = arg;
+    (void)multi;
+    if (timeout_ms < 0)
+        loop_timer_cancel(&client->timer);
+    else
+        loop_timer_arm_real_ms(&client->timer, timeout_ms); /* also 0: curl must not be called from here */
+    return 0;
+}
+
+static struct http_socket *take_socket(struct http_client *client)
+{
+    struct http_socket *s = LIST_FIRST(&client->spare_sockets);
+    if (s != NULL) {
+        LIST_REMOVE(s, link);
+    } else {
+        s = xcalloc(1, sizeof *s);
+        s->client = client;
+        s->event = event_new(client->base, -1, 0, on_socket_event, s);
+        if (s->event == NULL)
+            abort();
+    }
+    LIST_INSERT_HEAD(&client->sockets, s, link);
+    return s;
+}
+
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct http_client *client = arg;
+    struct http_socket *s = socket_arg;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (s == NULL)
+            return 0;
+        (void)event_del(s->event);
+        LIST_REMOVE(s, link);
+        LIST_INSERT_HEAD(&client->spare_sockets, s, link);
+        s->what = 0;
+        return 0;
+    }
+    if (s == NULL) {
+        s = take_socket(client);
+        (void)curl_multi_assign(client->multi, fd, s);
+    } else if (s->what == what) {
+        return 0;
+    } else {
+        (void)event_del(s->event);
+    }
+    short events = EV_PERSIST;
+    if ((what & CURL_POLL_IN) != 0)
+        events |= EV_READ;
+    if ((what & CURL_POLL_OUT) != 0)
+        events |= EV_WRITE;
+    s->what = what;
+    (void)event_assign(s->event, client->base, fd, events, on_socket_event, s);
+    (void)event_add(s->event, NULL);
+    return 0;
+}
+
+/* ---- clients ---- */
+
+static void start_curl(void)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        abort();
+}
+
+struct http_client *http_client_new(const struct http_client_options *options)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, start_curl);
+    struct http_client *client = xcalloc(1, sizeof *client);
+    client->base = options->base;
+    client->connect_timeout_ms = options->connect_timeout_ms;
+    client->user_agent = xstrdup(options->user_agent);
+    LIST_INIT(&client->busy);
+    LIST_INIT(&client->idle);
+    LIST_INIT(&client->sockets);
+    LIST_INIT(&client->spare_sockets);
+    loop_timer_init(&client->timer, options->base, on_timer, client);
+    client->multi = curl_multi_init();
+    if (client->multi == NULL)
+        abort();
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->max_connections);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    return client;
+}
+
+static void free_exchange(struct http_exchange *x)
+{
+    LIST_REMOVE(x, link);
+    curl_easy_cleanup(x->easy);
+    strbuf_clean_up(&x->reply.body);
+    free(x->url);
+    free(x);
+}
+
+static void free_sockets(struct socket_list *list)
+{
+    while (!LIST_EMPTY(list)) {
+        struct http_socket *s = LIST_FIRST(list);
+        LIST_REMOVE(s, link);
+        event_free(s->event);
+        free(s);
+    }
+}
+
+void http_client_destroy(struct http_client *client)
+{
+    if (client == NULL)
+        return;
+    if (client->destroyed != NULL)
+        *client->destroyed = true;
+    while (!LIST_EMPTY(&client->busy))
+        make_idle(LIST_FIRST(&client->busy));
+    while (!LIST_EMPTY(&client->idle))
+        free_exchange(LIST_FIRST(&client->idle));
+    (void)curl_multi_cleanup(client->multi); /* closes connections, which still calls want_socket */
+    loop_timer_clean_up(&client->timer);
+    free_sockets(&client->sockets);
+    free_sockets(&client->spare_sockets);
+    free(client->user_agent);
+    free(client);
+}
+
+/* ---- exchanges ---- */
+
+static struct http_exchange *exchange_new(struct http_client *client)
+{
+    struct http_exchange *x = xcalloc(1, sizeof *x);
+    x->client = client;
+    x->easy = curl_easy_init();
+    if (x->easy == NULL)
+        abort();
+    CURL *e = x->easy;
+    (void)curl_easy_setopt(e, CURLOPT_PRIVATE, x);
+    (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, x->error);
+    (void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    (void)curl_easy_setopt(e, CURLOPT_HEADERDATA, x);
+    (void)curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, x);
+    (void)curl_easy_setopt(e, CURLOPT_USERAGENT, client->user_agent);
+    (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_timeout_ms);
+    (void)curl_easy_setopt(e, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    (void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
+    (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    LIST_INSERT_HEAD(&client->idle, x, link);
+    return x;
+}
+
+/* Sets what depends on the URL; a handle that comes back to the same URL has it already. */
+static void set_url(struct http_exchange *x, const char *url)
+{
+    struct aws_url parsed;
+    if (x->url != NULL && strcmp(x->url, url) == 0)
+        return;
+    free(x->url);
+    x->url = xstrdup(url);
+    (void)curl_easy_setopt(x->easy, CURLOPT_URL, url);
+    if (aws_url_parse(url, &parsed, NULL) != 0)
+        return; /* curl will refuse it */
+    bool direct = aws_url_host_is_loopback(&parsed) || aws_url_host_is_link_local(&parsed);
+    (void)curl_easy_setopt(x->easy, CURLOPT_PROXY, direct ? "" : NULL);
+    if (parsed.https && !x->https_ready)
+        set_up_tls(x);
+}
+
+/* An idle handle, best one that knows the URL. */
+static struct http_exchange *take_exchange(struct http_client *client, const char *url)
+{
+    struct http_exchange *x = LIST_FIRST(&client->idle);
+    if (x == NULL)
+        x = exchange_new(client);
+    set_url(x, url);
+    LIST_REMOVE(x, link);
+    LIST_INSERT_HEAD(&client->busy, x, link);
+    return x;
+}
+
+/* The list nodes are ours, since libcurl only reads them: no allocation and no copy a request. */
+static struct curl_slist *link_headers(struct http_exchange *x, const struct http_post *post)
+{
+    if (post->header_count > HTTP_HEADERS_MAX)
+        abort();
+    for (size_t i = 0; i < post->header_count; i++) {
+        x->headers[i].data = (char *)post->headers[i];
+        x->headers[i].next = i + 1 < post->header_count ? &x->headers[i + 1] : NULL;
+    }
+    return post->header_count > 0 ? x->headers : NULL;
+}
+
+struct http_exchange *http_post(struct http_client *client, const struct http_post *post, http_fn *fn,
+                                void *arg)
+{
+    struct http_exchange *x = take_exchange(client, post->url);
+    clear_reply(&x->reply);
+    x->fn = fn;
+    x->arg = arg;
+    x->error[0] = '\0';
+    x->started_ms = clock_mono_ms();
+    (void)curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, link_headers(x, post));
+    (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, post->body);
+    (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body_len);
+    (void)curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)post->timeout_ms);
+    if (curl_multi_add_handle(client->multi, x->easy) != CURLM_OK)
+        abort();
+    return x;
+}
+
+void http_cancel(struct http_exchange *exchange)
+{
+    make_idle(exchange);
+}

@@ -1,0 +1,75 @@
+/*
+ * Asynchronous HTTP/1.1 POSTs: libcurl's multi interface on libevent. One client per event base and thread;
+ * one multi handle a client; easy handles, their headers and the events of sockets are kept and used again.
+ *
+ * TLS is always verified. No redirects, no decoding of replies, no proxy for loopback and link-local hosts;
+ * otherwise the usual proxy variables hold. A reply above HTTP_REPLY_BYTES_MAX is an error. A connection on
+ * which a timeout happened, or whose exchange was cancelled, is not used again.
+ */
+#ifndef SLUICE_AWS_HTTP_H
+#define SLUICE_AWS_HTTP_H
+
+#include "base/strbuf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { HTTP_REPLY_BYTES_MAX = 16 << 20, HTTP_HEADERS_MAX = 12 };
+
+struct event_base;
+struct http_client;
+struct http_exchange;
+
+struct http_client_options {
+    struct event_base *base;
+    int max_connections;
+    int64_t connect_timeout_ms; /* real */
+    const char *user_agent;     /* copied */
+};
+
+/* Aborts when libcurl cannot be set up (out of memory). */
+struct http_client *http_client_new(const struct http_client_options *options);
+/* Ends all exchanges without their callbacks. Safe from within a callback. Accepts NULL. */
+void http_client_destroy(struct http_client *client);
+
+struct http_post {
+    const char *url;
+    const char *const *headers; /* "Name: value" each; pointers must live until the end of the exchange */
+    size_t header_count;        /* <= HTTP_HEADERS_MAX */
+    const char *body;           /* must live until the end of the exchange */
+    size_t body_len;
+    int64_t timeout_ms; /* real, of the whole exchange */
+};
+
+struct http_reply {
+    int status;               /* 0: no complete reply */
+    const char *failure;      /* a word when status is 0: "Timeout", "ConnectFailed" ...; else NULL */
+    const char *detail;       /* more about the failure, or "" */
+    bool may_have_acted;      /* with a failure: the request may have reached the server */
+    bool too_large;           /* the reply was above the limit */
+    int64_t elapsed_ms;       /* real */
+    int64_t received_wall_ms; /* wall clock when the reply was complete */
+
+    /* Headers; -1 or "" when absent or not understood. */
+    int64_t date_ms;        /* epoch */
+    int64_t retry_after_ms; /* x-amz-retry-after, else Retry-After */
+    bool has_age;
+    char request_id[64];
+    char query_error[128];
+
+    struct strbuf body; /* the callee may take its memory */
+};
+
+/* The reply is valid during the callback, in which the exchange has already ended. */
+typedef void http_fn(void *arg, struct http_reply *reply);
+
+/* Starts a POST; fn comes later from the loop, exactly once unless cancelled. */
+struct http_exchange *http_post(struct http_client *client, const struct http_post *post, http_fn *fn,
+                                void *arg);
+void http_cancel(struct http_exchange *exchange);
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 IMF-fixdate) as epoch ms, -1 when it is not one. */
+int64_t http_date_parse(const char *text, size_t len);
+
+#endif

@@ -1,0 +1,360 @@
+/*
+ * Runs operations of aws/sqs.h for a test. Each line of stdin is a JSON object with `op` (a name of the table
+ * at the end) and its arguments; the call is made, waited for, and told as one JSON line on stdout: {result:
+ * {kind, ...},
+ * ...}. Endpoint, region and credentials come from the environment, as for every user of the client.
+ *
+ * Received messages are kept for the whole run under their receipt handles: later lines name those.
+ */
+#include "aws/sqs.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/jsonw.h"
+#include "base/loop.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct driver {
+    struct event_base *base;
+    struct aws_client *client;
+    json_t *line;
+    struct strbuf out;
+    struct jsonw w;
+};
+
+static const char *text_of(const struct driver *d, const char *key)
+{
+    const char *text = json_string_value(json_object_get(d->line, key));
+    return text != NULL ? text : "";
+}
+
+static int int_of(const struct driver *d, const char *key, int fallback)
+{
+    json_t *value = json_object_get(d->line, key);
+    return json_is_integer(value) ? (int)json_integer_value(value) : fallback;
+}
+
+static void open_answer(struct driver *d, const struct aws_result *result)
+{
+    struct jsonw *w = &d->w;
+    char text[768];
+    jsonw_object(w);
+    jsonw_key_str(w, "kind", aws_kind_name(result->kind));
+    jsonw_key_int(w, "status", result->http_status);
+    jsonw_key_str(w, "code", result->code);
+    jsonw_key_str(w, "query_code", result->query_code);
+    jsonw_key_str(w, "message", result->message);
+    jsonw_key_str(w, "request_id", result->request_id);
+    jsonw_key_int(w, "attempts", result->attempts);
+    jsonw_key_str(w, "text", aws_result_text(result, text_of(d, "op"), text, sizeof text));
+}
+
+static void close_answer(struct driver *d)
+{
+    jsonw_end_object(&d->w);
+    (void)event_base_loopbreak(d->base);
+}
+
+/* ---- callbacks ---- */
+
+static void on_done(void *arg, const struct aws_result *result)
+{
+    open_answer(arg, result);
+    close_answer(arg);
+}
+
+static void on_text(void *arg, const struct aws_result *result, const char *text)
+{
+    struct driver *d = arg;
+    open_answer(d, result);
+    jsonw_key_str(&d->w, "value", text);
+    close_answer(d);
+}
+
+static void on_batch(void *arg, const struct aws_result *result, const struct sqs_entry_result *results,
+                     size_t count)
+{
+    static const char *const OUTCOMES[] = {"ok", "failed", "retryable", "unknown"};
+    struct driver *d = arg;
+    open_answer(d, result);
+    jsonw_key(&d->w, "entries");
+    jsonw_array(&d->w);
+    for (size_t i = 0; i < count; i++) {
+        jsonw_object(&d->w);
+        jsonw_key_str(&d->w, "outcome", OUTCOMES[results[i].outcome]);
+        jsonw_key_str(&d->w, "code", results[i].code);
+        jsonw_key_str(&d->w, "message", results[i].message);
+        jsonw_key_str(&d->w, "message_id", results[i].message_id);
+        jsonw_end_object(&d->w);
+    }
+    jsonw_end_array(&d->w);
+    close_answer(d);
+}
+
+static void write_message(struct jsonw *w, const struct sqs_message *message)
+{
+    jsonw_object(w);
+    jsonw_key_str(w, "id", message->id);
+    jsonw_key_str(w, "receipt_handle", message->receipt_handle);
+    jsonw_key(w, "body");
+    jsonw_strn(w, message->body, message->body_len);
+    jsonw_key_int(w, "receive_count", message->receive_count);
+    jsonw_key_int(w, "sent_ms", message->sent_ms);
+    jsonw_key(w, "attributes");
+    jsonw_array(w);
+    for (size_t i = 0; i < message->attribute_count; i++) {
+        jsonw_object(w);
+        jsonw_key_str(w, "name", message->attributes[i].name);
+        jsonw_key_str(w, "type", message->attributes[i].data_type);
+        jsonw_key(w, "value");
+        jsonw_strn(w, message->attributes[i].value, message->attributes[i].value_len);
+        jsonw_end_object(w);
+    }
+    jsonw_end_array(w);
+    jsonw_end_object(w);
+}
+
+static void on_receive(void *arg, const struct aws_result *result, const struct sqs_receive_reply *reply)
+{
+    struct driver *d = arg;
+    open_answer(d, result);
+    jsonw_key_int(&d->w, "bad_md5", (int64_t)reply->bad_md5);
+    jsonw_key(&d->w, "messages");
+    jsonw_array(&d->w);
+    for (size_t i = 0; i < reply->count; i++) {
+        write_message(&d->w, reply->messages[i]);
+        sqs_message_release(reply->messages[i]);
+    }
+    jsonw_end_array(&d->w);
+    close_answer(d);
+}
+
+static void on_attributes(void *arg, const struct aws_result *result, const struct sqs_queue_attributes *a)
+{
+    struct driver *d = arg;
+    open_answer(d, result);
+    jsonw_key_int(&d->w, "visible", a->visible);
+    jsonw_key_int(&d->w, "in_flight", a->in_flight);
+    jsonw_key_int(&d->w, "delayed", a->delayed);
+    jsonw_key_int(&d->w, "visibility_timeout_s", a->visibility_timeout_s);
+    jsonw_key_int(&d->w, "retention_s", a->retention_s);
+    jsonw_key_str(&d->w, "queue_arn", a->queue_arn);
+    jsonw_key_str(&d->w, "redrive_target_arn", a->redrive_target_arn);
+    jsonw_key_int(&d->w, "max_receive_count", a->max_receive_count);
+    close_answer(d);
+}
+
+/* ---- operations ---- */
+
+enum { ATTRIBUTES_MAX = 16 };
+
+static size_t queue_attributes_of(struct driver *d, struct sqs_attribute out[static ATTRIBUTES_MAX])
+{
+    size_t count = 0;
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach(json_object_get(d->line, "attributes"), name, value)
+    {
+        if (count < ATTRIBUTES_MAX)
+            out[count++] = (struct sqs_attribute){name, json_string_value(value)};
+    }
+    return count;
+}
+
+static size_t message_attributes_of(json_t *entry, struct sqs_message_attribute out[static ATTRIBUTES_MAX])
+{
+    size_t count = 0;
+    const char *name = NULL;
+    json_t *pair = NULL;
+    json_object_foreach(json_object_get(entry, "attributes"), name, pair)
+    {
+        json_t *value = json_array_get(pair, 1);
+        if (count < ATTRIBUTES_MAX)
+            out[count++] =
+                (struct sqs_message_attribute){name, json_string_value(json_array_get(pair, 0)),
+                                               json_string_value(value), json_string_length(value)};
+    }
+    return count;
+}
+
+static struct sqs_send_entry send_entry_of(json_t *entry,
+                                           struct sqs_message_attribute out[static ATTRIBUTES_MAX])
+{
+    json_t *body = json_object_get(entry, "body");
+    json_t *delay = json_object_get(entry, "delay_s");
+    return (struct sqs_send_entry){.body = json_string_value(body),
+                                   .body_len = json_string_length(body),
+                                   .delay_s = json_is_integer(delay) ? (int)json_integer_value(delay) : -1,
+                                   .attributes = out,
+                                   .attribute_count = message_attributes_of(entry, out)};
+}
+
+static void do_create(struct driver *d)
+{
+    struct sqs_attribute attributes[ATTRIBUTES_MAX];
+    size_t count = queue_attributes_of(d, attributes);
+    (void)sqs_create_queue(d->client, text_of(d, "name"), attributes, count, on_text, d);
+}
+
+static void do_get_url(struct driver *d)
+{
+    (void)sqs_get_queue_url(d->client, text_of(d, "name"), on_text, d);
+}
+
+static void do_set(struct driver *d)
+{
+    struct sqs_attribute attributes[ATTRIBUTES_MAX];
+    size_t count = queue_attributes_of(d, attributes);
+    (void)sqs_set_queue_attributes(d->client, text_of(d, "queue"), attributes, count, on_done, d);
+}
+
+static void do_get(struct driver *d)
+{
+    bool all = json_is_true(json_object_get(d->line, "all"));
+    (void)sqs_get_queue_attributes(d->client, text_of(d, "queue"), all, on_attributes, d);
+}
+
+static void do_delete_queue(struct driver *d)
+{
+    (void)sqs_delete_queue(d->client, text_of(d, "queue"), on_done, d);
+}
+
+static void do_purge(struct driver *d)
+{
+    (void)sqs_purge_queue(d->client, text_of(d, "queue"), on_done, d);
+}
+
+static void do_send(struct driver *d)
+{
+    struct sqs_message_attribute attributes[ATTRIBUTES_MAX];
+    struct sqs_send_entry entry = send_entry_of(d->line, attributes);
+    (void)sqs_send_message(d->client, text_of(d, "queue"), &entry, on_text, d);
+}
+
+static void do_send_batch(struct driver *d)
+{
+    struct sqs_message_attribute attributes[SQS_BATCH_MAX][ATTRIBUTES_MAX];
+    struct sqs_send_entry entries[SQS_BATCH_MAX];
+    json_t *list = json_object_get(d->line, "entries");
+    size_t count = json_array_size(list);
+    for (size_t i = 0; i < count && i < SQS_BATCH_MAX; i++)
+        entries[i] = send_entry_of(json_array_get(list, i), attributes[i]);
+    (void)sqs_send_message_batch(d->client, text_of(d, "queue"), entries, count, on_batch, d);
+}
+
+static void do_receive(struct driver *d)
+{
+    struct sqs_receive_request request = {.queue_url = text_of(d, "queue"),
+                                          .max_messages = int_of(d, "max", 10),
+                                          .wait_s = int_of(d, "wait_s", 0),
+                                          .visibility_timeout_s = int_of(d, "visibility_s", -1),
+                                          .message_attributes =
+                                              json_is_true(json_object_get(d->line, "all"))};
+    (void)sqs_receive_message(d->client, &request, on_receive, d);
+}
+
+static void do_delete(struct driver *d)
+{
+    (void)sqs_delete_message(d->client, text_of(d, "queue"), text_of(d, "handle"), on_done, d);
+}
+
+static void do_change(struct driver *d)
+{
+    (void)sqs_change_message_visibility(d->client, text_of(d, "queue"), text_of(d, "handle"),
+                                        int_of(d, "visibility_s", 0), on_done, d);
+}
+
+static void do_delete_batch(struct driver *d)
+{
+    struct sqs_delete_entry entries[SQS_BATCH_MAX];
+    json_t *list = json_object_get(d->line, "handles");
+    size_t count = json_array_size(list);
+    for (size_t i = 0; i < count && i < SQS_BATCH_MAX; i++)
+        entries[i].receipt_handle = json_string_value(json_array_get(list, i));
+    (void)sqs_delete_message_batch(d->client, text_of(d, "queue"), entries, count, on_batch, d);
+}
+
+static void do_change_batch(struct driver *d)
+{
+    struct sqs_visibility_entry entries[SQS_BATCH_MAX];
+    json_t *list = json_object_get(d->line, "handles");
+    size_t count = json_array_size(list);
+    for (size_t i = 0; i < count && i < SQS_BATCH_MAX; i++)
+        entries[i] = (struct sqs_visibility_entry){json_string_value(json_array_get(list, i)),
+                                                   int_of(d, "visibility_s", 0)};
+    (void)sqs_change_message_visibility_batch(d->client, text_of(d, "queue"), entries, count, on_batch, d);
+}
+
+static const struct {
+    const char *op;
+    void (*fn)(struct driver *d);
+} OPERATIONS[] = {
+    {"CreateQueue", do_create},
+    {"GetQueueUrl", do_get_url},
+    {"SetQueueAttributes", do_set},
+    {"GetQueueAttributes", do_get},
+    {"DeleteQueue", do_delete_queue},
+    {"PurgeQueue", do_purge},
+    {"SendMessage", do_send},
+    {"SendMessageBatch", do_send_batch},
+    {"ReceiveMessage", do_receive},
+    {"DeleteMessage", do_delete},
+    {"DeleteMessageBatch", do_delete_batch},
+    {"ChangeMessageVisibility", do_change},
+    {"ChangeMessageVisibilityBatch", do_change_batch},
+};
+
+static void run_line(struct driver *d)
+{
+    for (size_t i = 0; i < sizeof OPERATIONS / sizeof OPERATIONS[0]; i++) {
+        if (strcmp(OPERATIONS[i].op, text_of(d, "op")) != 0)
+            continue;
+        strbuf_clear(&d->out);
+        d->w = (struct jsonw)JSONW_INIT(&d->out);
+        OPERATIONS[i].fn(d);
+        (void)event_base_dispatch(d->base);
+        (void)puts(strbuf_str(&d->out));
+        (void)fflush(stdout);
+        return;
+    }
+    (void)fprintf(stderr, "sqs_driver: no operation \"%s\"\n", text_of(d, "op"));
+    exit(EXIT_FAILURE);
+}
+
+int main(void)
+{
+    struct err err = {""};
+    struct driver d = {.out = STRBUF_INIT};
+    char *text = NULL;
+    size_t capacity = 0;
+    if (clock_init(&err) != 0) {
+        (void)fprintf(stderr, "sqs_driver: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    d.base = loop_base_new();
+    d.client = aws_client_new(&(struct aws_client_options){.base = d.base}, &err);
+    if (d.client == NULL) {
+        (void)fprintf(stderr, "sqs_driver: %s\n", err.text);
+        event_base_free(d.base);
+        return EXIT_FAILURE;
+    }
+    while (getline(&text, &capacity, stdin) > 0) {
+        json_error_t error;
+        d.line = json_loads(text, JSON_ALLOW_NUL, &error);
+        if (d.line == NULL) {
+            (void)fprintf(stderr, "sqs_driver: %s\n", error.text);
+            return EXIT_FAILURE;
+        }
+        run_line(&d);
+        json_decref(d.line);
+    }
+    free(text);
+    aws_client_destroy(d.client);
+    event_base_free(d.base);
+    strbuf_clean_up(&d.out);
+    return EXIT_SUCCESS;
+}
