@@ -14,9 +14,10 @@
 struct generator {
     uint64_t seed; /* of this run, for the failure message */
     uint64_t state;
-    int phase;          /* what the queue is like now */
-    int64_t phase_left; /* samples until it changes */
-    bool calm;          /* this run has no gaps and no jumps: long waits can end */
+    int phase;           /* what the queue is like now */
+    int64_t phase_left;  /* samples until it changes */
+    int64_t silent_left; /* samples for which the queue does not answer */
+    bool calm;           /* this run has no gaps and no jumps: long waits can end */
 };
 
 /* splitmix64: good enough bits from any seed, the same on every machine. */
@@ -73,9 +74,9 @@ static inline struct controller_config generator_config(struct generator *g)
         "{\"scale_out_above\":%" PRId64 ",\"scale_in_below\":%" PRId64 ",\"scale_in_after\":\"%" PRId64
         "s\",\"scale_out_cooldown\":\"%" PRId64 "s\",\"scale_in_cooldown\":\"%" PRId64
         "s\",\"scale_in_busy_share\":%s,\"fallback\":%s,\"fallback_after\":\"%" PRId64 "s\"",
-        above, generator_range(g, 0, above), generator_range(g, 0, 120), generator_range(g, 0, 90),
-        generator_range(g, 0, 90), SHARES[generator_range(g, 0, 4)], FALLBACKS[generator_range(g, 0, 3)],
-        generator_range(g, 0, 120));
+        above, generator_range(g, 0, above), generator_percent(g, 20) ? 0 : generator_range(g, 0, 120),
+        generator_range(g, 0, 90), generator_range(g, 0, 90), SHARES[generator_range(g, 0, 4)],
+        FALLBACKS[generator_range(g, 0, 3)], generator_range(g, 0, 120));
     if (generator_percent(g, 50))
         (void)snprintf(policy + used, sizeof policy - (size_t)used,
                        ",\"steps\":[{\"above\":%" PRId64 ",\"add\":%" PRId64 "},{\"above\":%" PRId64
@@ -135,7 +136,11 @@ static inline void generator_reading(struct generator *g, struct reading *readin
 static inline void generator_observe(struct generator *g, struct observation *obs, int64_t now_ms)
 {
     bool quiet = g->phase <= 1 && generator_percent(g, 80);
-    if (!g->calm && generator_percent(g, 8)) {
+    if (!g->calm && g->silent_left == 0 && generator_percent(g, 2))
+        g->silent_left = generator_range(g, 1, 40);
+    if (g->silent_left > 0)
+        g->silent_left--;
+    if (g->silent_left > 0 || (!g->calm && generator_percent(g, 8))) {
         obs->visible.known = false;
         obs->visible.value = generator_range(g, 0, 1000); /* means nothing, must change nothing */
         obs->visible.at_ms = now_ms;

@@ -50,6 +50,22 @@ START_TEST(default_steps_at_their_boundaries)
 }
 END_TEST
 
+START_TEST(the_dead_band_includes_both_lines)
+{
+    static const struct {
+        int64_t visible;
+        const char *reason;
+    } CASES[] = {{4, "low"}, {5, "between"}, {20, "between"}, {21, "step"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct fleet fleet = fleet_open(NULL, NULL);
+        (void)controller_adopt(fleet.ctl, 10);
+        (void)fleet_see(&fleet, CASES[i].visible);
+        ck_assert_str_eq(fleet.last.proposal.reason, CASES[i].reason);
+        fleet_close(&fleet);
+    }
+}
+END_TEST
+
 START_TEST(configured_steps_at_their_boundaries)
 {
     const char *steps =
@@ -296,8 +312,9 @@ START_TEST(the_registry_lists_threshold_first)
 }
 END_TEST
 
-UNIT_MAIN("policies_threshold", default_steps_at_their_boundaries, configured_steps_at_their_boundaries,
-          default_steps_follow_scale_out_above, shrink_ladder_takes_300_s_and_then_one_cooldown_each,
+UNIT_MAIN("policies_threshold", default_steps_at_their_boundaries, the_dead_band_includes_both_lines,
+          configured_steps_at_their_boundaries, default_steps_follow_scale_out_above,
+          shrink_ladder_takes_300_s_and_then_one_cooldown_each,
           one_sample_at_scale_in_below_starts_the_five_minutes_anew,
           a_gap_longer_than_stale_after_starts_the_five_minutes_anew,
           scale_out_cooldown_lets_only_higher_rows_pass, cooldowns_may_be_set_apart,
