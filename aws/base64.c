@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-void base64_encode(const void *bytes, size_t len, struct strbuf *out)
+void aws_base64_encode(const void *bytes, size_t len, struct strbuf *out)
 {
     static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const uint8_t *in = bytes;
@@ -35,7 +35,7 @@ static int digit_value(char c)
     return c == '/' ? 63 : -1;
 }
 
-bool base64_decode_in_place(char *text, size_t len, size_t *ret_len)
+bool aws_base64_decode_in_place(char *text, size_t len, size_t *ret_len)
 {
     size_t used = 0;
     if (len % 4 != 0)

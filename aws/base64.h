@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 /* Appends the padded text of the bytes. */
-void base64_encode(const void *bytes, size_t len, struct strbuf *out);
+void aws_base64_encode(const void *bytes, size_t len, struct strbuf *out);
 
 /* Decodes `len` characters in place. Returns false (text spoilt) when they are not padded base64. */
-bool base64_decode_in_place(char *text, size_t len, size_t *ret_len);
+bool aws_base64_decode_in_place(char *text, size_t len, size_t *ret_len);
 
 #endif

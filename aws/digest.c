@@ -32,14 +32,14 @@ static void die(void)
     abort();
 }
 
-void digest_sha256(const void *bytes, size_t len, uint8_t out[static DIGEST_SHA256_BYTES])
+void aws_digest_sha256(const void *bytes, size_t len, uint8_t out[static AWS_DIGEST_SHA256_BYTES])
 {
     (void)pthread_once(&g_once, fetch);
     if (g_sha256 == NULL || EVP_Digest(bytes, len, out, NULL, g_sha256, NULL) != 1)
         die();
 }
 
-bool digest_md5(const void *bytes, size_t len, uint8_t out[static DIGEST_MD5_BYTES])
+bool aws_digest_md5(const void *bytes, size_t len, uint8_t out[static AWS_DIGEST_MD5_BYTES])
 {
     (void)pthread_once(&g_once, fetch);
     return g_md5 != NULL && EVP_Digest(bytes, len, out, NULL, g_md5, NULL) == 1;
@@ -53,19 +53,19 @@ static void hash_padded(EVP_MD_CTX *ctx, const uint8_t pad[static SHA256_BLOCK_B
         die();
 }
 
-void digest_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
-                        uint8_t out[static DIGEST_SHA256_BYTES])
+void aws_digest_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                            uint8_t out[static AWS_DIGEST_SHA256_BYTES])
 {
     uint8_t block[SHA256_BLOCK_BYTES] = {0};
     if (key_len > sizeof block)
-        digest_sha256(key, key_len, block);
+        aws_digest_sha256(key, key_len, block);
     else if (key_len > 0)
         memcpy(block, key, key_len);
     (void)pthread_once(&g_once, fetch);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     if (ctx == NULL || g_sha256 == NULL)
         die();
-    uint8_t inner[DIGEST_SHA256_BYTES];
+    uint8_t inner[AWS_DIGEST_SHA256_BYTES];
     for (size_t i = 0; i < sizeof block; i++)
         block[i] ^= 0x36;
     hash_padded(ctx, block, bytes, len, inner);
@@ -76,7 +76,7 @@ void digest_hmac_sha256(const void *key, size_t key_len, const void *bytes, size
     explicit_bzero(block, sizeof block);
 }
 
-void digest_hex(const uint8_t *bytes, size_t len, char *out)
+void aws_digest_hex(const uint8_t *bytes, size_t len, char *out)
 {
     static const char DIGITS[] = "0123456789abcdef";
     for (size_t i = 0; i < len; i++) {

@@ -9,19 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIGEST_SHA256_BYTES = 32, DIGEST_MD5_BYTES = 16, DIGEST_MD5_HEX_BYTES = 33 };
+enum { AWS_DIGEST_SHA256_BYTES = 32, AWS_DIGEST_MD5_BYTES = 16, AWS_DIGEST_MD5_HEX_BYTES = 33 };
 
 /* Aborts when OpenSSL cannot do SHA-256: nothing could be signed. */
-void digest_sha256(const void *bytes, size_t len, uint8_t out[static DIGEST_SHA256_BYTES]);
+void aws_digest_sha256(const void *bytes, size_t len, uint8_t out[static AWS_DIGEST_SHA256_BYTES]);
 
 /* HMAC-SHA-256 (RFC 2104). */
-void digest_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
-                        uint8_t out[static DIGEST_SHA256_BYTES]);
+void aws_digest_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                            uint8_t out[static AWS_DIGEST_SHA256_BYTES]);
 
 /* False, out untouched, when this OpenSSL has no MD5 (FIPS mode). */
-bool digest_md5(const void *bytes, size_t len, uint8_t out[static DIGEST_MD5_BYTES]);
+bool aws_digest_md5(const void *bytes, size_t len, uint8_t out[static AWS_DIGEST_MD5_BYTES]);
 
 /* Lower-case hex with NUL: 2 * len + 1 bytes. */
-void digest_hex(const uint8_t *bytes, size_t len, char *out);
+void aws_digest_hex(const uint8_t *bytes, size_t len, char *out);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-_Static_assert((int)SIGV4_KEY_BYTES == (int)DIGEST_SHA256_BYTES, "the signing key is one HMAC");
+_Static_assert((int)SIGV4_KEY_BYTES == (int)AWS_DIGEST_SHA256_BYTES, "the signing key is one HMAC");
 
 enum { FEW = 32 }; /* headers, path segments or query parts sorted on the stack */
 
@@ -30,9 +30,9 @@ void sigv4_stamp(int64_t epoch_s, char stamp[static SIGV4_STAMP_BYTES])
 
 void sigv4_sha256_hex(const void *bytes, size_t len, char hex[static SIGV4_HEX_BYTES])
 {
-    uint8_t hash[DIGEST_SHA256_BYTES];
-    digest_sha256(bytes, len, hash);
-    digest_hex(hash, sizeof hash, hex);
+    uint8_t hash[AWS_DIGEST_SHA256_BYTES];
+    aws_digest_sha256(bytes, len, hash);
+    aws_digest_hex(hash, sizeof hash, hex);
 }
 
 /* ---- percent encoding ---- */
@@ -368,10 +368,10 @@ void sigv4_signing_key(const char *secret, const struct sigv4_scope *scope,
     memcpy(seed, "AWS4", 4);
     memcpy(seed + 4, secret, secret_len + 1);
     uint8_t step[SIGV4_KEY_BYTES];
-    digest_hmac_sha256(seed, secret_len + 4, scope->stamp, 8, step);
-    digest_hmac_sha256(step, sizeof step, scope->region, strlen(scope->region), step);
-    digest_hmac_sha256(step, sizeof step, scope->service, strlen(scope->service), step);
-    digest_hmac_sha256(step, sizeof step, "aws4_request", 12, key);
+    aws_digest_hmac_sha256(seed, secret_len + 4, scope->stamp, 8, step);
+    aws_digest_hmac_sha256(step, sizeof step, scope->region, strlen(scope->region), step);
+    aws_digest_hmac_sha256(step, sizeof step, scope->service, strlen(scope->service), step);
+    aws_digest_hmac_sha256(step, sizeof step, "aws4_request", 12, key);
     explicit_bzero(step, sizeof step);
     explicit_bzero(seed, secret_len + 4);
     free(seed);
@@ -380,9 +380,9 @@ void sigv4_signing_key(const char *secret, const struct sigv4_scope *scope,
 void sigv4_signature(const uint8_t key[static SIGV4_KEY_BYTES], const char *string_to_sign, size_t len,
                      char hex[static SIGV4_HEX_BYTES])
 {
-    uint8_t mac[DIGEST_SHA256_BYTES];
-    digest_hmac_sha256(key, SIGV4_KEY_BYTES, string_to_sign, len, mac);
-    digest_hex(mac, sizeof mac, hex);
+    uint8_t mac[AWS_DIGEST_SHA256_BYTES];
+    aws_digest_hmac_sha256(key, SIGV4_KEY_BYTES, string_to_sign, len, mac);
+    aws_digest_hex(mac, sizeof mac, hex);
 }
 
 void sigv4_authorization(const struct sigv4_scope *scope, const char *access_key_id, const char *signed_names,

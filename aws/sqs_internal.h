@@ -11,8 +11,8 @@
 struct sqs_digests {
     bool known; /* this OpenSSL has MD5 */
     bool has_attributes;
-    uint8_t body[DIGEST_MD5_BYTES];
-    uint8_t attributes[DIGEST_MD5_BYTES];
+    uint8_t body[AWS_DIGEST_MD5_BYTES];
+    uint8_t attributes[AWS_DIGEST_MD5_BYTES];
 };
 
 struct sqs_start {
@@ -31,10 +31,10 @@ struct aws_call *sqs_refuse(struct aws_client *client, const char *message, aws_
 
 /* MD5 of message attributes as SQS computes it; false when this OpenSSL has no MD5. */
 bool sqs_attributes_md5(const struct sqs_message_attribute *attributes, size_t count,
-                        uint8_t md5[static DIGEST_MD5_BYTES]);
+                        uint8_t md5[static AWS_DIGEST_MD5_BYTES]);
 void sqs_digests_of_entry(const struct sqs_send_entry *entry, struct sqs_digests *ret_digests);
 /* Whether a hex digest of a reply (NULL: not given, which passes) is that of our bytes. */
-bool sqs_md5_matches(const uint8_t md5[static DIGEST_MD5_BYTES], const char *hex);
+bool sqs_md5_matches(const uint8_t md5[static AWS_DIGEST_MD5_BYTES], const char *hex);
 
 /* NULL, or why an entry cannot be sent ("the body is not UTF-8"). */
 const char *sqs_entry_problem(const struct sqs_send_entry *entry);

@@ -31,7 +31,7 @@ static void append_with_length(struct strbuf *out, const char *bytes, size_t len
 }
 
 bool sqs_attributes_md5(const struct sqs_message_attribute *attributes, size_t count,
-                        uint8_t md5[static DIGEST_MD5_BYTES])
+                        uint8_t md5[static AWS_DIGEST_MD5_BYTES])
 {
     const struct sqs_message_attribute **sorted = xcalloc(count, sizeof *sorted);
     struct strbuf text = STRBUF_INIT;
@@ -44,7 +44,7 @@ bool sqs_attributes_md5(const struct sqs_message_attribute *attributes, size_t c
         strbuf_append_char(&text, is_binary(sorted[i]) ? 2 : 1); /* how the value travels */
         append_with_length(&text, sorted[i]->value, sorted[i]->value_len);
     }
-    bool done = digest_md5(text.data, text.len, md5);
+    bool done = aws_digest_md5(text.data, text.len, md5);
     strbuf_clean_up(&text);
     free(sorted);
     return done;
@@ -52,19 +52,19 @@ bool sqs_attributes_md5(const struct sqs_message_attribute *attributes, size_t c
 
 void sqs_digests_of_entry(const struct sqs_send_entry *entry, struct sqs_digests *ret_digests)
 {
-    ret_digests->known = digest_md5(entry->body, entry->body_len, ret_digests->body);
+    ret_digests->known = aws_digest_md5(entry->body, entry->body_len, ret_digests->body);
     ret_digests->has_attributes = entry->attribute_count > 0;
     if (ret_digests->known && ret_digests->has_attributes)
         ret_digests->known =
             sqs_attributes_md5(entry->attributes, entry->attribute_count, ret_digests->attributes);
 }
 
-bool sqs_md5_matches(const uint8_t md5[static DIGEST_MD5_BYTES], const char *hex)
+bool sqs_md5_matches(const uint8_t md5[static AWS_DIGEST_MD5_BYTES], const char *hex)
 {
-    char ours[DIGEST_MD5_HEX_BYTES];
+    char ours[AWS_DIGEST_MD5_HEX_BYTES];
     if (hex == NULL)
         return true;
-    digest_hex(md5, DIGEST_MD5_BYTES, ours);
+    aws_digest_hex(md5, AWS_DIGEST_MD5_BYTES, ours);
     return strcasecmp(ours, hex) == 0;
 }
 
@@ -95,7 +95,7 @@ const char *sqs_entry_problem(const struct sqs_send_entry *entry)
 static void write_binary(struct jsonw *w, const struct sqs_message_attribute *attribute)
 {
     struct strbuf text = STRBUF_INIT;
-    base64_encode(attribute->value, attribute->value_len, &text);
+    aws_base64_encode(attribute->value, attribute->value_len, &text);
     jsonw_key(w, "BinaryValue");
     jsonw_strn(w, strbuf_str(&text), text.len);
     strbuf_clean_up(&text);

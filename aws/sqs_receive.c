@@ -98,7 +98,7 @@ static bool parse_attribute(struct jsonp *p, const char *name, struct sqs_reply 
         } else if (!binary && strcmp(key, "StringValue") != 0) {
             (void)jsonp_skip(p);
         } else if (sqs_take_text(p, &text, &len) && text != NULL) {
-            if (binary && !base64_decode_in_place((char *)text, len, &len))
+            if (binary && !aws_base64_decode_in_place((char *)text, len, &len))
                 p->problem = "BinaryValue is not base64";
             attribute->value = text;
             attribute->value_len = len;
@@ -158,8 +158,8 @@ static bool parse_member(struct jsonp *p, const char *key, struct sqs_reply *rep
 
 static bool digests_match(const struct sqs_message *message, const struct message_digests *digests)
 {
-    uint8_t md5[DIGEST_MD5_BYTES];
-    if (digests->body != NULL && digest_md5(message->body, message->body_len, md5) &&
+    uint8_t md5[AWS_DIGEST_MD5_BYTES];
+    if (digests->body != NULL && aws_digest_md5(message->body, message->body_len, md5) &&
         !sqs_md5_matches(md5, digests->body))
         return false;
     if (digests->attributes == NULL || message->attribute_count == 0)
