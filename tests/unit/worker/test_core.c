@@ -1,0 +1,595 @@
+/* The core with a fake SQS and invented time: polls, deletes, extensions, redeliveries, failures, limits. */
+#include "tests/unit/unit.h"
+
+#include "tests/unit/worker/fake_sqs.h"
+#include "worker/flow.h"
+
+#include "base/exitcode.h"
+
+static struct fake f;
+
+static void begin(int capacity)
+{
+    struct core_settings settings = fake_settings(capacity);
+    fake_init(&f, &settings);
+}
+
+static void end(void)
+{
+    fake_clean_up(&f);
+    ck_assert_int_eq(f.live, 0); /* every delivery was released once */
+}
+
+#define ASSERT_LOG(want) ck_assert_str_eq(fake_log(&f), (want))
+
+static void handle_one(enum message_outcome outcome)
+{
+    struct message *message = fake_take(&f);
+    ck_assert_ptr_nonnull(message);
+    fake_finish(&f, message, outcome);
+}
+
+START_TEST(one_poll_is_open_from_the_start_and_after_an_empty_answer)
+{
+    begin(5);
+    ASSERT_LOG("receive:10");
+    fake_deliver(&f, "");
+    ASSERT_LOG("receive:10");
+    ck_assert_int_eq(f.core.stats.receives_empty, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_message_is_deleted_after_it_was_handled_and_not_before)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    ASSERT_LOG("receive:10 receive:10");
+    struct message *message = fake_take(&f);
+    fake_advance(&f, 3000);
+    ASSERT_LOG("");
+    fake_finish(&f, message, OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    ASSERT_LOG("delete:a");
+    ck_assert_int_eq(f.core.stats.deleted, 0);
+    fake_answer(&f, "o");
+    ck_assert_int_eq(f.core.stats.completed, 1);
+    ck_assert_int_eq(f.core.stats.deleted, 1);
+    end();
+}
+END_TEST
+
+START_TEST(ten_deletes_go_at_once_and_fewer_wait_a_moment_for_more)
+{
+    begin(20);
+    fake_deliver_many(&f, "m", 10);
+    (void)fake_log(&f);
+    for (int i = 0; i < 9; i++)
+        handle_one(OUTCOME_DONE);
+    ASSERT_LOG("");
+    handle_one(OUTCOME_DONE);
+    ASSERT_LOG("delete:m0,m1,m2,m3,m4,m5,m6,m7,m8,m9");
+    fake_answer_all(&f);
+    end();
+}
+END_TEST
+
+START_TEST(a_failed_delete_entry_is_sent_again_and_the_others_are_not)
+{
+    begin(5);
+    fake_deliver(&f, "a b c");
+    for (int i = 0; i < 3; i++)
+        handle_one(OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    (void)fake_log(&f);
+    fake_answer(&f, "oro");
+    ck_assert_int_eq(f.core.stats.deleted, 2);
+    ASSERT_LOG("");
+    fake_advance(&f, ACKS_BACKOFF_MS);
+    ASSERT_LOG("delete:b");
+    fake_answer(&f, "u"); /* in neither list of the reply: not known to be deleted */
+    fake_advance(&f, ACKS_BACKOFF_MS * 2);
+    ASSERT_LOG("delete:b");
+    fake_answer(&f, "o");
+    ck_assert_int_eq(f.core.stats.deleted, 3);
+    fake_advance(&f, 10000);
+    ASSERT_LOG("");
+    end();
+}
+END_TEST
+
+START_TEST(deletes_are_tried_until_the_lease_ends_and_then_the_id_is_remembered)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    handle_one(OUTCOME_DONE);
+    int tries = 0;
+    for (int ms = 0; ms < 40000; ms += 100) {
+        fake_advance(&f, 100);
+        for (; f.batch_count > 0; tries++)
+            fake_fail_batch(&f, AWS_KIND_TRANSIENT);
+    }
+    ck_assert_int_gt(tries, 10);
+    ck_assert_int_eq(f.core.deletes.queued, 0);
+    ck_assert_int_eq(f.core.stats.deleted, 0);
+    (void)fake_log(&f);
+    fake_deliver_nth(&f, "a", 2);
+    ck_assert_ptr_null(fake_take(&f));
+    fake_advance(&f, ACKS_DELAY_MS);
+    ASSERT_LOG("delete:a");
+    fake_answer(&f, "o");
+    ck_assert_int_eq(f.core.stats.redelivered, 1);
+    ck_assert_int_eq(f.core.stats.completed, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_delete_refused_for_its_handle_is_not_repeated)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    handle_one(OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    (void)fake_log(&f);
+    fake_answer(&f, "f");
+    fake_advance(&f, 20000);
+    ASSERT_LOG("");
+    ck_assert_int_eq(f.core.stats.lease_lost, 1);
+    ck_assert_int_eq(f.core.stats.deleted, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_batch_refused_as_a_whole_is_split_into_single_entries)
+{
+    begin(5);
+    fake_deliver(&f, "a b");
+    handle_one(OUTCOME_DONE);
+    handle_one(OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    (void)fake_log(&f);
+    fake_fail_batch(&f, AWS_KIND_REQUEST);
+    fake_advance(&f, ACKS_BACKOFF_MS);
+    ASSERT_LOG("delete:a delete:b");
+    fake_fail_batch(&f, AWS_KIND_REQUEST);
+    fake_answer(&f, "o");
+    ck_assert_int_eq(f.core.stats.deleted, 1);
+    fake_advance(&f, 10000);
+    ASSERT_LOG("");
+    end();
+}
+END_TEST
+
+START_TEST(a_message_redelivered_after_its_confirmed_delete_is_deleted_and_not_handled)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    handle_one(OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    fake_answer_all(&f);
+    (void)fake_log(&f);
+    fake_deliver_nth(&f, "a", 2);
+    ck_assert_ptr_null(fake_take(&f));
+    fake_advance(&f, ACKS_DELAY_MS);
+    ASSERT_LOG("receive:10 delete:a");
+    fake_answer_all(&f);
+    end();
+}
+END_TEST
+
+START_TEST(a_message_delivered_twice_while_held_is_handled_once_and_deleted_by_its_newest_handle)
+{
+    begin(5);
+    fake_deliver(&f, "a a");
+    struct message *message = fake_take(&f);
+    ck_assert_ptr_null(fake_take(&f));
+    fake_deliver_nth(&f, "a", 2);
+    fake_finish(&f, message, OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    ck_assert_int_eq(f.batch_count, 1);
+    ck_assert_str_eq(f.batches[0]->handles[0], "a#3");
+    ck_assert_int_eq(f.core.stats.redelivered, 2);
+    fake_answer_all(&f);
+    end();
+}
+END_TEST
+
+START_TEST(a_redelivery_while_its_delete_is_on_the_wire_is_deleted_with_the_new_handle)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    handle_one(OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    fake_deliver_nth(&f, "a", 2);
+    fake_answer(&f, "o"); /* of the superseded handle: deletes nothing and says success */
+    ck_assert_int_eq(f.core.stats.deleted, 0);
+    fake_advance(&f, ACKS_DELAY_MS);
+    ck_assert_int_eq(f.batch_count, 1);
+    ck_assert_str_eq(f.batches[0]->handles[0], "a#2");
+    fake_answer_all(&f);
+    ck_assert_int_eq(f.core.stats.deleted, 1);
+    end();
+}
+END_TEST
+
+START_TEST(all_held_messages_are_extended_in_batches_when_half_their_time_is_over)
+{
+    begin(12);
+    fake_deliver_many(&f, "m", 10);
+    fake_deliver(&f, "n0 n1");
+    for (int i = 0; i < 5; i++)
+        (void)fake_take(&f); /* five run, seven wait: all are covered */
+    (void)fake_log(&f);
+    fake_advance(&f, 14999);
+    ASSERT_LOG("");
+    fake_advance(&f, 1);
+    ASSERT_LOG("change:m0=30,m1=30,m2=30,m3=30,m4=30,m5=30,m6=30,m7=30,m8=30,m9=30 change:n0=30,n1=30");
+    fake_answer_all(&f);
+    ck_assert_int_eq(f.core.stats.extended, 12);
+    fake_advance(&f, 14999);
+    ASSERT_LOG("");
+    fake_advance(&f, 1);
+    ck_assert_int_eq(f.batch_count, 2);
+    fake_answer_all(&f);
+    ck_assert_int_eq(f.core.stats.lease_lost, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_failed_extension_entry_is_sent_again_in_time)
+{
+    begin(5);
+    fake_deliver(&f, "a b");
+    (void)fake_take(&f);
+    fake_advance(&f, 15000);
+    (void)fake_log(&f);
+    fake_answer(&f, "ro");
+    fake_advance(&f, 1000);
+    ASSERT_LOG("change:a=30");
+    fake_answer(&f, "o");
+    ck_assert_int_eq(f.core.stats.extended, 2);
+    ck_assert_int_eq(f.core.stats.lease_lost, 0);
+    end();
+}
+END_TEST
+
+START_TEST(an_extension_that_is_not_answered_is_sent_again_beside_the_first)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    struct message *message = fake_take(&f);
+    fake_advance(&f, 15000);
+    (void)fake_log(&f);
+    fake_advance(&f, 5000);
+    ASSERT_LOG("change:a=30");
+    fake_advance(&f, 20000);
+    ck_assert_int_eq(f.core.stats.lease_lost, 1);
+    ck_assert(atomic_load(&message->lease_lost));
+    fake_answer_all(&f); /* late, but granted: the lease is ours again */
+    ck_assert(!atomic_load(&message->lease_lost));
+    end();
+}
+END_TEST
+
+START_TEST(a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled)
+{
+    begin(1);
+    fake_deliver(&f, "a b");
+    struct message *message = fake_take(&f);
+    fake_advance(&f, 15000);
+    (void)fake_log(&f);
+    fake_answer(&f, "of");
+    ck_assert_int_eq(f.core.stats.lease_lost, 1);
+    ck_assert_int_eq(f.core.held_count, 1);
+    fake_finish(&f, message, OUTCOME_DONE);
+    ck_assert_ptr_null(fake_take(&f));
+    fake_deliver_nth(&f, "b", 2); /* it comes back and is handled then */
+    handle_one(OUTCOME_DONE);
+    ck_assert_int_eq(f.core.stats.redelivered, 0);
+    ck_assert_int_eq(f.core.stats.completed, 2);
+    end();
+}
+END_TEST
+
+START_TEST(a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried)
+{
+    begin(1);
+    fake_deliver(&f, "a");
+    struct message *message = fake_take(&f);
+    fake_advance(&f, 15000);
+    fake_answer(&f, "f");
+    ck_assert(atomic_load(&message->lease_lost));
+    (void)fake_log(&f);
+    fake_advance(&f, 20000);
+    ck_assert_ptr_null(strstr(fake_log(&f), "change")); /* no more extensions for it */
+    fake_finish(&f, message, OUTCOME_DONE);
+    (void)fake_log(&f);
+    fake_advance(&f, ACKS_DELAY_MS);
+    ASSERT_LOG("delete:a");
+    fake_answer(&f, "o");
+    /* Success may mean nothing for a superseded handle: should it come back, it is not handled again. */
+    fake_deliver_nth(&f, "a", 2);
+    ck_assert_ptr_null(fake_take(&f));
+    ck_assert_int_eq(f.core.stats.redelivered, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_failed_handler_whose_lease_is_lost_asks_nothing_of_sqs)
+{
+    begin(1);
+    fake_deliver(&f, "a");
+    struct message *message = fake_take(&f);
+    fake_advance(&f, 15000);
+    fake_answer(&f, "f");
+    (void)fake_log(&f);
+    fake_finish(&f, message, OUTCOME_FAILED);
+    fake_advance(&f, 1000);
+    ASSERT_LOG("");
+    ck_assert_int_eq(f.core.stats.failed, 1);
+    end();
+}
+END_TEST
+
+START_TEST(a_message_whose_lease_ran_out_before_its_turn_is_never_started)
+{
+    begin(1);
+    fake_deliver(&f, "a");
+    f.now_ms += 30000; /* the I/O thread was stuck: no extension, and the thread is the first to look */
+    ck_assert_ptr_null(fake_take(&f));
+    core_on_wakeup(&f.core, f.now_ms);
+    ck_assert_int_eq(f.core.stats.lease_lost, 1);
+    ck_assert_int_eq(f.core.stats.completed + f.core.stats.failed, 0);
+    ck_assert_int_eq(f.core.held_count, 0);
+    end();
+}
+END_TEST
+
+START_TEST(extensions_end_at_twelve_hours_from_the_receive)
+{
+    begin(1);
+    fake_deliver(&f, "a");
+    (void)fake_take(&f);
+    int64_t start_ms = f.now_ms;
+    int last = 0;
+    int64_t last_ms = 0;
+    for (int i = 0; i < 20000 && f.core.stats.lease_lost == 0; i++) {
+        fake_advance(&f, 1000);
+        for (; f.batch_count > 0; fake_answer(&f, "o")) {
+            last = f.batches[0]->seconds[0];
+            last_ms = f.now_ms;
+            ck_assert_int_le(f.now_ms - start_ms + (int64_t)last * 1000, 43200000 - 5000);
+        }
+        f.now_ms += f.core.stats.extended > 5 && f.now_ms - start_ms < 43000000 ? 9000 : 0;
+    }
+    ck_assert_int_eq(f.core.stats.lease_lost, 1);
+    ck_assert_int_gt(last_ms - start_ms, 43200000 - 40000);
+    ck_assert_int_le(last, 30);
+    end();
+}
+END_TEST
+
+START_TEST(a_failed_message_is_shown_again_after_a_delay_that_grows_and_is_not_deleted)
+{
+    static const struct {
+        int receive_count;
+        const char *want;
+    } ROWS[] = {{0, "change:a=1"},  {1, "change:a=1"},  {2, "change:a=2"},  {3, "change:a=5"},
+                {4, "change:a=10"}, {5, "change:a=20"}, {6, "change:a=30"}, {1000, "change:a=30"}};
+    begin(1);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        fake_deliver_nth(&f, "a", ROWS[i].receive_count);
+        (void)fake_log(&f);
+        handle_one(OUTCOME_FAILED);
+        (void)fake_log(&f);
+        fake_advance(&f, ACKS_DELAY_MS);
+        ASSERT_LOG(ROWS[i].want);
+        fake_answer_all(&f);
+    }
+    ck_assert_int_eq(f.core.stats.failed, (int64_t)(sizeof ROWS / sizeof *ROWS));
+    ck_assert_int_eq(f.core.stats.returned, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_hand_back_waits_for_the_extension_that_is_under_way)
+{
+    begin(1);
+    fake_deliver(&f, "a");
+    struct message *message = fake_take(&f);
+    fake_advance(&f, 15000);
+    (void)fake_log(&f);
+    fake_finish(&f, message, OUTCOME_FAILED);
+    fake_advance(&f, 100);
+    ASSERT_LOG("");
+    fake_answer(&f, "o");
+    fake_advance(&f, ACKS_DELAY_MS);
+    ASSERT_LOG("change:a=1");
+    fake_answer_all(&f);
+    end();
+}
+END_TEST
+
+START_TEST(held_and_coming_messages_never_exceed_capacity_and_ten)
+{
+    begin(5);
+    fake_deliver_many(&f, "m", 10);
+    ASSERT_LOG("receive:10"); /* the first one; with ten held a batch does not fit any more */
+    for (int i = 0; i < 4; i++)
+        handle_one(OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    ASSERT_LOG("delete:m0,m1,m2,m3");
+    handle_one(OUTCOME_DONE);
+    fake_advance(&f, 1);
+    ASSERT_LOG("receive:10");
+    fake_deliver_many(&f, "n", 10);
+    ck_assert_int_eq(f.core.held_count, 15);
+    ck_assert_int_eq(f.poll_count, 0);
+    end();
+}
+END_TEST
+
+START_TEST(a_lower_limit_hands_back_the_newest_waiting_messages)
+{
+    begin(5);
+    fake_deliver_many(&f, "m", 10);
+    for (int i = 0; i < 5; i++)
+        ck_assert_ptr_nonnull(fake_take(&f));
+    (void)fake_log(&f);
+    core_set_limit(&f.core, f.now_ms, 0);
+    fake_advance(&f, ACKS_DELAY_MS);
+    ASSERT_LOG("change:m9=0,m8=0,m7=0,m6=0,m5=0");
+    fake_answer_all(&f);
+    ck_assert_int_eq(f.core.stats.returned, 5);
+    ck_assert_int_eq(f.core.capacity, 0);
+    (void)fake_log(&f);
+    fake_advance(&f, 100);
+    ASSERT_LOG("");
+    core_set_limit(&f.core, f.now_ms, 100);
+    ck_assert_int_eq(f.core.capacity, 5);
+    ASSERT_LOG("receive:10");
+    end();
+}
+END_TEST
+
+START_TEST(receive_errors_back_off_and_the_worker_goes_on)
+{
+    begin(5);
+    fake_deliver(&f, "");
+    (void)fake_log(&f);
+    int64_t last_pause_ms = 0;
+    for (int i = 0; i < 8; i++) {
+        int64_t failed_ms = f.now_ms;
+        fake_fail_poll(&f, i % 2 == 0 ? AWS_KIND_TRANSIENT : AWS_KIND_CREDENTIALS);
+        ASSERT_LOG("");
+        fake_advance(&f, CORE_BACKOFF_MAX_MS);
+        ASSERT_LOG("receive:10");
+        last_pause_ms = f.core.poll_retry_ms - failed_ms;
+        ck_assert_int_gt(last_pause_ms, 0);
+    }
+    ck_assert_int_ge(last_pause_ms, CORE_BACKOFF_MAX_MS / 2);
+    ck_assert(!core_is_over(&f.core));
+    fake_deliver(&f, "a");
+    ck_assert_int_eq(f.core.poll_failures, 0);
+    end();
+}
+END_TEST
+
+static int exit_code_after(enum aws_kind kind, int64_t for_ms)
+{
+    begin(5);
+    int64_t end_ms = f.now_ms + for_ms;
+    while (f.now_ms < end_ms && !core_is_over(&f.core)) {
+        if (f.poll_count > 0)
+            fake_fail_poll(&f, kind);
+        fake_advance(&f, 50);
+    }
+    int code = core_is_over(&f.core) ? f.core.exit_code : -1;
+    end();
+    return code;
+}
+
+START_TEST(a_worker_that_is_refused_from_the_start_gives_up_after_a_few_seconds)
+{
+    ck_assert_int_eq(exit_code_after(AWS_KIND_CREDENTIALS, CORE_STARTUP_MS - 1000), -1);
+    ck_assert_int_eq(exit_code_after(AWS_KIND_CREDENTIALS, 60000), EXIT_CODE_NOPERM);
+    ck_assert_int_eq(exit_code_after(AWS_KIND_DENIED, 60000), EXIT_CODE_NOPERM);
+    ck_assert_int_eq(exit_code_after(AWS_KIND_NOT_FOUND, 60000), EXIT_CODE_UNAVAILABLE);
+    ck_assert_int_eq(exit_code_after(AWS_KIND_REQUEST, 60000), EXIT_CODE_CONFIG);
+    ck_assert_int_eq(exit_code_after(AWS_KIND_TRANSIENT, 60000), -1);
+}
+END_TEST
+
+START_TEST(a_queue_that_appears_within_the_start_window_is_worked_on)
+{
+    begin(5);
+    fake_fail_poll(&f, AWS_KIND_NOT_FOUND);
+    fake_advance(&f, 1000);
+    fake_deliver(&f, "a");
+    fake_advance(&f, 60000);
+    while (f.poll_count > 0 && f.now_ms < 1200000) {
+        fake_fail_poll(&f, AWS_KIND_NOT_FOUND); /* gone later: an outage, not a wrong start */
+        fake_advance(&f, CORE_BACKOFF_MAX_MS);
+    }
+    ck_assert(!core_is_over(&f.core));
+    end();
+}
+END_TEST
+
+START_TEST(a_poll_that_hangs_does_not_keep_others_from_being_opened)
+{
+    begin(100);
+    ASSERT_LOG("receive:10");
+    fake_advance(&f, 20000 + CORE_POLL_OVERDUE_MS - 1);
+    ASSERT_LOG("");
+    fake_advance(&f, 1);
+    ASSERT_LOG("receive:10");
+    end();
+}
+END_TEST
+
+START_TEST(polls_multiply_while_they_come_back_full_and_fall_to_one_on_an_empty_one)
+{
+    begin(100);
+    fake_deliver_many(&f, "a", 10);
+    ck_assert_int_eq(f.poll_count, 2);
+    fake_deliver_many(&f, "b", 10);
+    ck_assert_int_eq(f.poll_count, 4);
+    fake_deliver(&f, "");
+    ck_assert_int_eq(f.core.poll_target, 1);
+    ck_assert_int_eq(f.poll_count, 3);
+    end();
+}
+END_TEST
+
+START_TEST(deletes_that_pile_up_stop_the_fetching)
+{
+    begin(100);
+    for (int round = 0; round < 200 && f.poll_count > 0; round++) {
+        char prefix[16];
+        (void)snprintf(prefix, sizeof prefix, "r%d-", round);
+        fake_deliver_many(&f, prefix, f.polls[0]->asked);
+        struct message *message = NULL;
+        while ((message = fake_take(&f)) != NULL)
+            fake_finish(&f, message, OUTCOME_DONE);
+    }
+    ck_assert_int_eq(f.poll_count, 0); /* no delete was ever answered */
+    ck_assert_int_le(f.core.deletes.queued + f.core.deletes.on_wire, 500);
+    ck_assert_int_eq(f.core.deletes.batches_on_wire, ACKS_IN_FLIGHT_MAX);
+    for (int i = 0; i < 100; i++) {
+        fake_answer_all(&f);
+        fake_advance(&f, ACKS_DELAY_MS);
+    }
+    ck_assert_int_gt(f.poll_count, 0);
+    end();
+}
+END_TEST
+
+UNIT_MAIN("core", one_poll_is_open_from_the_start_and_after_an_empty_answer,
+          a_message_is_deleted_after_it_was_handled_and_not_before,
+          ten_deletes_go_at_once_and_fewer_wait_a_moment_for_more,
+          a_failed_delete_entry_is_sent_again_and_the_others_are_not,
+          deletes_are_tried_until_the_lease_ends_and_then_the_id_is_remembered,
+          a_delete_refused_for_its_handle_is_not_repeated,
+          a_batch_refused_as_a_whole_is_split_into_single_entries,
+          a_message_redelivered_after_its_confirmed_delete_is_deleted_and_not_handled,
+          a_message_delivered_twice_while_held_is_handled_once_and_deleted_by_its_newest_handle,
+          a_redelivery_while_its_delete_is_on_the_wire_is_deleted_with_the_new_handle,
+          all_held_messages_are_extended_in_batches_when_half_their_time_is_over,
+          a_failed_extension_entry_is_sent_again_in_time,
+          an_extension_that_is_not_answered_is_sent_again_beside_the_first,
+          a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled,
+          a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried,
+          a_failed_handler_whose_lease_is_lost_asks_nothing_of_sqs,
+          a_message_whose_lease_ran_out_before_its_turn_is_never_started,
+          extensions_end_at_twelve_hours_from_the_receive,
+          a_failed_message_is_shown_again_after_a_delay_that_grows_and_is_not_deleted,
+          a_hand_back_waits_for_the_extension_that_is_under_way,
+          held_and_coming_messages_never_exceed_capacity_and_ten,
+          a_lower_limit_hands_back_the_newest_waiting_messages,
+          receive_errors_back_off_and_the_worker_goes_on,
+          a_worker_that_is_refused_from_the_start_gives_up_after_a_few_seconds,
+          a_queue_that_appears_within_the_start_window_is_worked_on,
+          a_poll_that_hangs_does_not_keep_others_from_being_opened,
+          polls_multiply_while_they_come_back_full_and_fall_to_one_on_an_empty_one,
+          deletes_that_pile_up_stop_the_fetching)

@@ -1,0 +1,139 @@
+/* Batches of deletes and hand-backs; see acks.h. */
+#include "worker/acks.h"
+
+void acks_init(struct acks *acks, int scale, bool after_extensions)
+{
+    *acks = (struct acks){.scale = scale, .after_extensions = after_extensions};
+    TAILQ_INIT(&acks->queue);
+}
+
+static void enqueue(struct acks *acks, struct message *message, int64_t due_ms)
+{
+    message->due_ms = due_ms;
+    message->queued = true;
+    TAILQ_INSERT_TAIL(&acks->queue, message, list);
+    acks->queued++;
+}
+
+void acks_add(struct acks *acks, struct message *message, int64_t now_ms)
+{
+    message->attempts = 0;
+    message->alone = false;
+    enqueue(acks, message, now_ms + (int64_t)ACKS_DELAY_MS * acks->scale);
+}
+
+void acks_remove(struct acks *acks, struct message *message)
+{
+    TAILQ_REMOVE(&acks->queue, message, list);
+    message->queued = false;
+    acks->queued--;
+}
+
+/* When a message may go at the earliest. First attempts may go early to fill a batch or to flush; a retry
+ * waits out its pause, and a hand-back lets extensions that are under way arrive first. */
+static int64_t earliest_ms(const struct acks *acks, const struct message *message)
+{
+    if (acks->after_extensions && message->extensions_on_wire > 0)
+        return message->due_ms + (int64_t)ACKS_PATIENCE_MS * acks->scale;
+    return message->attempts == 0 ? INT64_MIN : message->due_ms;
+}
+
+/* When it should go even if its batch is not full. */
+static int64_t latest_ms(const struct acks *acks, const struct message *message, bool flush)
+{
+    int64_t early_ms = earliest_ms(acks, message);
+    return flush || early_ms > message->due_ms ? early_ms : message->due_ms;
+}
+
+static bool batch_is_due(const struct acks *acks, int64_t now_ms, bool flush)
+{
+    const struct message *message = NULL;
+    int ready = 0;
+    TAILQ_FOREACH(message, &acks->queue, list)
+    {
+        if (latest_ms(acks, message, flush) <= now_ms)
+            return true;
+        if (earliest_ms(acks, message) <= now_ms && ++ready == SQS_BATCH_MAX)
+            return true;
+    }
+    return false;
+}
+
+int acks_next_batch(struct acks *acks, int64_t now_ms, bool flush,
+                    struct message *ret_batch[static SQS_BATCH_MAX])
+{
+    if (acks->batches_on_wire >= ACKS_IN_FLIGHT_MAX || !batch_is_due(acks, now_ms, flush))
+        return 0;
+    int count = 0;
+    struct message *message = TAILQ_FIRST(&acks->queue);
+    while (message != NULL && count < SQS_BATCH_MAX) {
+        struct message *next = TAILQ_NEXT(message, list);
+        if (earliest_ms(acks, message) <= now_ms && (count == 0 || !message->alone)) {
+            acks_remove(acks, message);
+            acks->on_wire++;
+            message->acking = true;
+            message->attempts++;
+            ret_batch[count++] = message;
+            if (message->alone)
+                break;
+        }
+        message = next;
+    }
+    acks->batches_on_wire++;
+    return count;
+}
+
+void acks_batch_ended(struct acks *acks)
+{
+    acks->batches_on_wire--;
+}
+
+void acks_settled(struct acks *acks, struct message *message)
+{
+    acks->on_wire--;
+    message->acking = false;
+}
+
+void acks_retry(struct acks *acks, struct message *message, int64_t now_ms)
+{
+    int shift = message->attempts > 6 ? 5 : message->attempts > 0 ? message->attempts - 1 : 0;
+    enqueue(acks, message, now_ms + ((int64_t)ACKS_BACKOFF_MS << shift) * acks->scale);
+}
+
+enum acks_fate acks_fate(const struct aws_result *result, const struct sqs_entry_result *entry,
+                         size_t batch_size)
+{
+    switch (result->kind) {
+    case AWS_KIND_OK:
+        break;
+    case AWS_KIND_REQUEST:
+        return batch_size > 1 ? ACKS_RETRY_ALONE : ACKS_REFUSED;
+    default:
+        return ACKS_RETRY;
+    }
+    switch (entry->outcome) {
+    case SQS_ENTRY_OK:
+        return ACKS_DONE;
+    case SQS_ENTRY_FAILED:
+        return ACKS_REFUSED;
+    case SQS_ENTRY_RETRYABLE:
+    case SQS_ENTRY_UNKNOWN:
+        break;
+    }
+    return ACKS_RETRY;
+}
+
+int64_t acks_next_ms(const struct acks *acks, bool flush)
+{
+    int64_t next_ms = INT64_MAX;
+    const struct message *message = NULL;
+    if (acks->batches_on_wire >= ACKS_IN_FLIGHT_MAX)
+        return INT64_MAX;
+    TAILQ_FOREACH(message, &acks->queue, list)
+    {
+        int64_t due_ms = latest_ms(acks, message, flush);
+        if (due_ms < next_ms)
+            next_ms = due_ms;
+    }
+    return next_ms;
+}

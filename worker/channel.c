@@ -1,0 +1,142 @@
+/* Telemetry socket; see channel.h. */
+#include "worker/channel.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void close_channel(struct channel *channel)
+{
+    if (channel->fd < 0)
+        return;
+    loop_timer_cancel(&channel->timer);
+    (void)event_del(channel->readable);
+    (void)close(channel->fd);
+    channel->fd = -1;
+    channel->ops.on_closed(channel->ops.arg);
+}
+
+static void send_line(struct channel *channel, const struct telemetry_line *line)
+{
+    if (channel->fd >= 0 && telemetry_writer_send(&channel->writer, channel->fd, line) < 0)
+        close_channel(channel);
+}
+
+static void send_stats(struct channel *channel)
+{
+    struct telemetry_line line = {.type = TELEMETRY_STATS};
+    channel->ops.get_stats(channel->ops.arg, &line.stats);
+    send_line(channel, &line);
+}
+
+static void arm(struct channel *channel)
+{
+    if (channel->fd >= 0)
+        loop_timer_arm_product_floor_ms(&channel->timer, CHANNEL_STATS_MS, CHANNEL_STATS_FLOOR_MS);
+}
+
+static void on_timer(void *arg)
+{
+    struct channel *channel = arg;
+    send_stats(channel);
+    arm(channel);
+}
+
+static void on_line(void *arg, const struct telemetry_line *line)
+{
+    struct channel *channel = arg;
+    if (line->type == TELEMETRY_LIMIT)
+        channel->ops.on_limit(channel->ops.arg, line->capacity);
+    else
+        channel->reader.bad_lines++; /* well formed, but not for a worker */
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct channel *channel = arg;
+    char bytes[TELEMETRY_LINE_MAX];
+    (void)what;
+    ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        close_channel(channel);
+        return;
+    }
+    telemetry_reader_feed(&channel->reader, bytes, (size_t)n, on_line, channel);
+    if (channel->reader.bad_lines != channel->bad_lines_logged)
+        LOG(LOG_WARNING, "control lines not understood", LOG_INT("count", channel->reader.bad_lines));
+    channel->bad_lines_logged = channel->reader.bad_lines;
+}
+
+static int check_socket(int fd, struct err *err)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
+        return err_set(err, "SLUICE_TELEMETRY_FD=%d: %s", fd, strerror(errno));
+    if (type != SOCK_STREAM)
+        return err_set(err, "SLUICE_TELEMETRY_FD=%d: want a stream socket", fd);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return err_set(err, "SLUICE_TELEMETRY_FD=%d: %s", fd, strerror(errno));
+    return 0;
+}
+
+int channel_init(struct channel *channel, struct event_base *base, int fd, const struct channel_ops *ops,
+                 struct err *err)
+{
+    *channel = (struct channel){.fd = -1, .ops = *ops};
+    if (fd < 0)
+        return 0;
+    if (check_socket(fd, err) != 0)
+        return -1;
+    channel->fd = fd;
+    loop_timer_init(&channel->timer, base, on_timer, channel);
+    channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
+    if (channel->readable == NULL)
+        abort();
+    (void)event_add(channel->readable, NULL);
+    return 0;
+}
+
+void channel_send_ready(struct channel *channel, const char *worker, int threads, int capacity)
+{
+    struct telemetry_line line = {
+        .type = TELEMETRY_READY, .pid = getpid(), .threads = threads, .capacity = capacity};
+    (void)snprintf(line.worker, sizeof line.worker, "%s", worker);
+    send_line(channel, &line);
+    arm(channel);
+}
+
+void channel_send_bye(struct channel *channel, const char *reason, int64_t returned)
+{
+    struct telemetry_line line = {.type = TELEMETRY_BYE, .returned = returned};
+    (void)snprintf(line.reason, sizeof line.reason, "%s", reason);
+    if (channel->fd < 0)
+        return;
+    loop_timer_cancel(&channel->timer);
+    send_stats(channel);
+    send_line(channel, &line);
+}
+
+void channel_clean_up(struct channel *channel)
+{
+    if (channel->readable != NULL) {
+        event_free(channel->readable);
+        loop_timer_clean_up(&channel->timer);
+    }
+    if (channel->fd >= 0)
+        (void)close(channel->fd);
+    channel->fd = -1;
+    channel->readable = NULL;
+    telemetry_reader_clean_up(&channel->reader);
+    telemetry_writer_clean_up(&channel->writer);
+}

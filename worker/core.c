@@ -1,0 +1,563 @@
+/* The worker's state machine: events, polls, held messages and their leases; see core.h. Draining is in
+ * core_drain.c, deletes, hand-backs and extensions in core_acks.c. */
+#include "worker/core.h"
+
+#include "base/alloc.h"
+#include "base/exitcode.h"
+#include "base/log.h"
+#include "worker/core_internal.h"
+#include "worker/flow.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Deletes that SQS has not confirmed, beyond which no new messages are fetched: a memory bound, far above
+ * normal. */
+enum { UNACKED_MAX = 200 };
+
+/* ---- messages ---- */
+
+struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t now_ms)
+{
+    struct message *message = xcalloc(1, sizeof *message);
+    message->first = sqs;
+    message->newest = sqs;
+    message->phase = MESSAGE_GONE;
+    TAILQ_INSERT_TAIL(&core->all, message, all);
+    lease_start(&message->lease, &core->rules, now_ms);
+    atomic_store(&message->lease_until_ms, message->lease.until_ms);
+    return message;
+}
+
+static void message_free(struct core *core, struct message *message)
+{
+    TAILQ_REMOVE(&core->all, message, all);
+    if (message->newest != message->first)
+        core->ops.release(message->newest);
+    core->ops.release(message->first);
+    free(message->reason);
+    free(message);
+}
+
+void core_message_settle(struct core *core, struct message *message)
+{
+    if (message->phase == MESSAGE_GONE && message->batches_on_wire == 0 && !message->dispatched)
+        message_free(core, message);
+}
+
+void core_message_set_phase(struct core *core, struct message *message, enum message_phase phase,
+                            int64_t now_ms)
+{
+    if (message->phase == MESSAGE_HELD) {
+        TAILQ_REMOVE(&core->held, message, list);
+        core->held_count--;
+    } else if (message->queued) {
+        acks_remove(message->phase == MESSAGE_DELETING ? &core->deletes : &core->releases, message);
+    }
+    message->phase = phase;
+    if (phase == MESSAGE_HELD) {
+        TAILQ_INSERT_TAIL(&core->held, message, list);
+        core->held_count++;
+    } else if (phase == MESSAGE_DELETING) {
+        acks_add(&core->deletes, message, now_ms);
+    } else if (phase == MESSAGE_RELEASING) {
+        acks_add(&core->releases, message, now_ms);
+    }
+}
+
+static void forget(struct core *core, struct message *message)
+{
+    if (message->known != NULL)
+        known_forget(&core->known, message->known);
+    message->known = NULL;
+}
+
+void core_message_end(struct core *core, struct message *message, bool confirmed, int64_t now_ms)
+{
+    if (message->known != NULL)
+        known_set_state(&core->known, message->known, confirmed ? KNOWN_CONFIRMED : KNOWN_UNCONFIRMED, NULL);
+    message->known = NULL;
+    core_message_set_phase(core, message, MESSAGE_GONE, now_ms);
+    core_message_settle(core, message);
+}
+
+void core_message_release(struct core *core, struct message *message, int delay_s, bool unstarted,
+                          int64_t now_ms)
+{
+    message->delay_s = delay_s;
+    message->unstarted = unstarted;
+    forget(core, message);
+    core_message_set_phase(core, message, MESSAGE_RELEASING, now_ms);
+}
+
+/* Somebody else may have it: nothing more is asked of SQS for it. */
+static void message_drop(struct core *core, struct message *message, int64_t now_ms)
+{
+    forget(core, message);
+    core_message_set_phase(core, message, MESSAGE_GONE, now_ms);
+    core_message_settle(core, message);
+}
+
+/* ---- leases ---- */
+
+void core_lease_changed(struct core *core, struct message *message)
+{
+    int64_t next_ms = lease_next_ms(&message->lease);
+    atomic_store(&message->lease_until_ms, message->lease.until_ms);
+    atomic_store(&message->lease_lost, message->lease.lost);
+    if (next_ms < core->lease_scan_ms)
+        core->lease_scan_ms = next_ms;
+}
+
+void core_lease_lost(struct core *core, struct message *message, int64_t now_ms, const char *why)
+{
+    if (message->lease.lost)
+        return;
+    message->lease.lost = true;
+    core->stats.lease_lost++;
+    core_lease_changed(core, message);
+    bool waited = dispatch_withdraw(core->dispatch, message);
+    LOG(LOG_WARNING, "lease lost", LOG_STR("message_id", message->newest->id), LOG_STR("why", why),
+        LOG_BOOL("started", !waited), LOG_INT("held_ms", now_ms - message->lease.received_ms));
+    if (waited) {
+        message->dispatched = false;
+        message_drop(core, message, now_ms);
+    }
+}
+
+static void check_leases(struct core *core, int64_t now_ms)
+{
+    if (now_ms < core->lease_scan_ms)
+        return;
+    core_send_extensions(core, now_ms);
+    core->lease_scan_ms = INT64_MAX;
+    struct message *message = TAILQ_FIRST(&core->held);
+    while (message != NULL) {
+        struct message *next = TAILQ_NEXT(message, list);
+        int64_t next_ms = lease_next_ms(&message->lease);
+        if (!message->lease.lost && lease_over(&message->lease, now_ms))
+            core_lease_lost(core, message, now_ms, "the visibility timeout ran out");
+        else if (next_ms < core->lease_scan_ms)
+            core->lease_scan_ms = next_ms;
+        message = next;
+    }
+}
+
+/* ---- handled messages ---- */
+
+int core_failure_delay_s(int64_t receive_count)
+{
+    /* Short: a failure of the moment is tried again soon, and a poison message reaches the DLQ within a
+     * minute. */
+    static const int DELAYS_S[] = {1, 2, 5, 10, 20, 30};
+    int64_t last = (int64_t)(sizeof DELAYS_S / sizeof *DELAYS_S) - 1;
+    int64_t i = receive_count < 1 ? 0 : receive_count - 1;
+    return DELAYS_S[i < last ? i : last];
+}
+
+static void count_handled(struct core *core, const struct message *message)
+{
+    int64_t waited_ms = message->start_ms - message->first->sent_ms;
+    core->stats.handle_ms_sum +=
+        message->end_ms > message->start_ms ? message->end_ms - message->start_ms : 0;
+    if (message->first->sent_ms > 0 && waited_ms > 0)
+        core->stats.wait_ms_sum += waited_ms;
+}
+
+static void on_failed(struct core *core, struct message *message, int64_t now_ms)
+{
+    int delay_s = core_failure_delay_s(message->newest->receive_count);
+    core->stats.failed++;
+    LOG(LOG_WARNING, "message failed", LOG_STR("message_id", message->newest->id),
+        LOG_STR("reason", message->reason), LOG_INT("receive_count", message->newest->receive_count),
+        LOG_INT("again_in_s", delay_s));
+    if (message->phase != MESSAGE_HELD)
+        core_message_settle(core, message); /* handed back while it ran, or its lease is gone */
+    else if (message->lease.lost)
+        message_drop(core, message, now_ms);
+    else
+        core_message_release(core, message, delay_s, false, now_ms);
+}
+
+static void on_done(struct core *core, struct message *message, int64_t now_ms)
+{
+    core->stats.completed++;
+    /* Handed back while it ran, and yet it finished: a delete by the same handle still works unless another
+     * receive superseded it. One in a batch on the wire is deleted when that ends, see core_acks.c. */
+    if (!message->acking)
+        core_message_set_phase(core, message, MESSAGE_DELETING, now_ms);
+}
+
+static void on_lapsed(struct core *core, struct message *message, int64_t now_ms)
+{
+    if (message->phase != MESSAGE_HELD) {
+        core_message_settle(core, message);
+        return;
+    }
+    core_lease_lost(core, message, now_ms, "the visibility timeout ran out before its turn");
+    message_drop(core, message, now_ms);
+}
+
+static void collect(struct core *core, int64_t now_ms)
+{
+    struct message_list done = TAILQ_HEAD_INITIALIZER(done);
+    struct message *message = NULL;
+    dispatch_collect(core->dispatch, &done);
+    while ((message = TAILQ_FIRST(&done)) != NULL) {
+        TAILQ_REMOVE(&done, message, queue);
+        message->dispatched = false;
+        if (message->outcome == OUTCOME_LAPSED) {
+            on_lapsed(core, message, now_ms);
+            continue;
+        }
+        count_handled(core, message);
+        if (message->outcome == OUTCOME_DONE)
+            on_done(core, message, now_ms);
+        else
+            on_failed(core, message, now_ms);
+    }
+}
+
+/* ---- received messages ---- */
+
+/* The newest receipt handle is the one that counts; the old delivery goes, unless a handler may be reading
+ * it. */
+static void adopt(struct core *core, struct message *message, struct sqs_message *sqs, int64_t now_ms)
+{
+    if (message->newest != message->first)
+        core->ops.release(message->newest);
+    message->newest = sqs;
+    message->deliveries++;
+    lease_start(&message->lease, &core->rules, now_ms);
+    core_lease_changed(core, message);
+    if (message->phase == MESSAGE_DELETING && message->queued) {
+        acks_remove(&core->deletes, message);
+        acks_add(&core->deletes, message, now_ms);
+    }
+}
+
+/* A message that we hold, or have handled, came again. */
+static void on_redelivered(struct core *core, struct known_entry *entry, struct sqs_message *sqs,
+                           int64_t now_ms)
+{
+    core->stats.redelivered++;
+    LOG(LOG_INFO, "message delivered again", LOG_STR("message_id", sqs->id),
+        LOG_INT("receive_count", sqs->receive_count), LOG_BOOL("finished", entry->state != KNOWN_HELD));
+    if (entry->state == KNOWN_HELD) {
+        adopt(core, entry->message, sqs, now_ms);
+        return;
+    }
+    struct message *message = core_message_new(core, sqs, now_ms);
+    message->known = entry;
+    known_set_state(&core->known, entry, KNOWN_HELD, message);
+    core_message_set_phase(core, message, MESSAGE_DELETING, now_ms);
+}
+
+static void accept_message(struct core *core, struct sqs_message *sqs, int64_t now_ms)
+{
+    struct known_entry *entry = known_find(&core->known, sqs->id);
+    if (entry != NULL) {
+        on_redelivered(core, entry, sqs, now_ms);
+        return;
+    }
+    struct message *message = core_message_new(core, sqs, now_ms);
+    if (core->stage != CORE_RUNNING) {
+        core_message_release(core, message, 0, true, now_ms);
+        return;
+    }
+    message->known = known_add(&core->known, sqs->id, message);
+    core_message_set_phase(core, message, MESSAGE_HELD, now_ms);
+    core_lease_changed(core, message);
+    message->dispatched = true;
+    dispatch_add(core->dispatch, message);
+    core->woken = true;
+}
+
+/* ---- polls ---- */
+
+void core_poll_free(struct core *core, struct core_poll *poll)
+{
+    TAILQ_REMOVE(&core->polls, poll, link);
+    core->poll_count--;
+    core->polled -= poll->asked;
+    free(poll);
+}
+
+/* xorshift64*: jitter needs no better. */
+static uint64_t next_random(struct core *core)
+{
+    core->random ^= core->random >> 12;
+    core->random ^= core->random << 25;
+    core->random ^= core->random >> 27;
+    return core->random * 2685821657736338717ULL;
+}
+
+/* Exit code for a worker whose receives never worked, 0: keep trying. */
+static int exit_code_of(enum aws_kind kind)
+{
+    switch (kind) {
+    case AWS_KIND_CREDENTIALS:
+    case AWS_KIND_DENIED:
+        return EXIT_CODE_NOPERM;
+    case AWS_KIND_NOT_FOUND:
+        return EXIT_CODE_UNAVAILABLE;
+    case AWS_KIND_REQUEST:
+        return EXIT_CODE_CONFIG;
+    default:
+        return 0;
+    }
+}
+
+/* Refused from the start and for longer than a new queue or role may take to be seen: a person has to look.
+ */
+static bool give_up_start(struct core *core, int64_t now_ms, const struct aws_result *result)
+{
+    int code = core->ever_received ? 0 : exit_code_of(result->kind);
+    if (code == 0) {
+        core->refused_since_ms = 0;
+        return false;
+    }
+    if (core->refused_since_ms == 0)
+        core->refused_since_ms = now_ms;
+    if (now_ms - core->refused_since_ms < (int64_t)CORE_STARTUP_MS * core->settings.scale ||
+        core->stage != CORE_RUNNING)
+        return false;
+    char text[512];
+    LOG(LOG_ERROR, "giving up: receiving never worked",
+        LOG_STR("error", aws_result_text(result, "ReceiveMessage", text, sizeof text)),
+        LOG_INT("exit_code", code));
+    core->exit_code = code;
+    (void)snprintf(core->reason, sizeof core->reason, "%s", aws_kind_name(result->kind));
+    core_drain(core, now_ms, aws_kind_name(result->kind));
+    return true;
+}
+
+static void on_receive_failed(struct core *core, int64_t now_ms, const struct aws_result *result)
+{
+    int64_t most_ms = core->ever_received ? CORE_BACKOFF_MAX_MS : CORE_STARTUP_MS / 6;
+    int shift = core->poll_failures > 10 ? 10 : core->poll_failures;
+    int64_t pause_ms = (int64_t)CORE_BACKOFF_FIRST_MS << shift;
+    char text[512];
+    if (pause_ms > most_ms)
+        pause_ms = most_ms;
+    pause_ms = pause_ms / 2 + (int64_t)(next_random(core) % (uint64_t)(pause_ms / 2 + 1));
+    core->poll_failures++;
+    core->poll_target = 1;
+    core->poll_retry_ms = now_ms + pause_ms * core->settings.scale;
+    if (give_up_start(core, now_ms, result))
+        return;
+    /* A state change logs once; a long outage says now and then that it lasts. */
+    if ((core->poll_failures & (core->poll_failures - 1)) == 0)
+        LOG(LOG_WARNING, "receive failed, trying again",
+            LOG_STR("error", aws_result_text(result, "ReceiveMessage", text, sizeof text)),
+            LOG_INT("failures", core->poll_failures), LOG_INT("pause_real_ms", pause_ms));
+}
+
+static void on_receive_ok(struct core *core, int asked, int64_t now_ms, const struct sqs_receive_reply *reply)
+{
+    int got = (int)(reply->count + reply->bad_md5);
+    if (core->poll_failures > 0)
+        LOG(LOG_INFO, "receiving works again", LOG_INT("failures", core->poll_failures));
+    core->poll_failures = 0;
+    core->poll_retry_ms = 0;
+    core->ever_received = true;
+    core->last_receive_ms = now_ms;
+    core->stats.receives++;
+    core->stats.receives_full += got >= asked;
+    core->stats.receives_empty += got == 0;
+    core->stats.received += (int64_t)reply->count;
+    core->poll_target = flow_target_after(core->poll_target, core->capacity, asked, got);
+    if (reply->bad_md5 > 0)
+        LOG(LOG_WARNING, "messages left alone: MD5OfBody does not match", LOG_INT("count", reply->bad_md5));
+    for (size_t i = 0; i < reply->count; i++)
+        accept_message(core, reply->messages[i], now_ms);
+}
+
+static int polls_in_time(const struct core *core, int64_t now_ms)
+{
+    int count = 0;
+    const struct core_poll *poll = NULL;
+    TAILQ_FOREACH(poll, &core->polls, link)
+    count += now_ms < poll->overdue_ms;
+    return count;
+}
+
+static struct flow_view flow_view_of(struct core *core, int64_t now_ms)
+{
+    struct flow_view view = {.capacity = core->capacity, .held = core->held_count, .polled = core->polled};
+    int running = 0;
+    dispatch_counts(core->dispatch, &view.waiting, &running);
+    view.polls = polls_in_time(core, now_ms);
+    view.target = core->poll_target;
+    view.blocked = core->stage != CORE_RUNNING || now_ms < core->poll_retry_ms ||
+                   core->deletes.queued + core->deletes.on_wire > UNACKED_MAX + core->capacity;
+    return view;
+}
+
+static void open_polls(struct core *core, int64_t now_ms)
+{
+    for (;;) {
+        struct flow_view view = flow_view_of(core, now_ms);
+        int asked = flow_next_poll(&view);
+        if (asked == 0)
+            return;
+        struct core_poll *poll = xcalloc(1, sizeof *poll);
+        poll->asked = asked;
+        poll->overdue_ms = now_ms + (int64_t)core->settings.wait_s * 1000 +
+                           (int64_t)CORE_POLL_OVERDUE_MS * core->settings.scale;
+        TAILQ_INSERT_TAIL(&core->polls, poll, link);
+        core->poll_count++;
+        core->polled += asked;
+        core->ops.receive(core->ops.arg, poll);
+    }
+}
+
+/* ---- limits ---- */
+
+static void set_capacity(struct core *core)
+{
+    int capacity = core->settings.threads;
+    if (core->settings.handler_limit > 0 && core->settings.handler_limit < capacity)
+        capacity = core->settings.handler_limit;
+    if (core->limit < capacity)
+        capacity = core->limit;
+    core->woken = core->woken || capacity > core->capacity;
+    core->capacity = capacity;
+    dispatch_set_capacity(core->dispatch, capacity);
+}
+
+/* After the limit was lowered: what waits beyond it goes back, newest first. */
+static void trim(struct core *core, int64_t now_ms)
+{
+    struct flow_view view = flow_view_of(core, now_ms);
+    for (int excess = flow_excess(&view); excess > 0; excess--) {
+        struct message *message = dispatch_withdraw_newest(core->dispatch);
+        if (message == NULL)
+            return;
+        message->dispatched = false;
+        core_message_release(core, message, 0, true, now_ms);
+    }
+}
+
+void core_set_limit(struct core *core, int64_t now_ms, int64_t limit)
+{
+    core->limit = limit < INT_MAX ? (int)limit : INT_MAX;
+    set_capacity(core);
+    LOG(LOG_INFO, "capacity limited", LOG_INT("limit", limit), LOG_INT("capacity", core->capacity));
+    core_run(core, now_ms);
+}
+
+/* ---- events ---- */
+
+void core_run(struct core *core, int64_t now_ms)
+{
+    collect(core, now_ms);
+    check_leases(core, now_ms);
+    trim(core, now_ms);
+    core_drain_step(core, now_ms);
+    core_send_acks(core, now_ms);
+    if (core->woken)
+        core->ops.wake(core->ops.arg);
+    core->woken = false;
+    open_polls(core, now_ms);
+    core_drain_check_end(core, now_ms);
+}
+
+void core_on_receive(struct core *core, struct core_poll *poll, int64_t now_ms,
+                     const struct aws_result *result, const struct sqs_receive_reply *reply)
+{
+    int asked = poll->asked;
+    core_poll_free(core, poll);
+    if (result->kind == AWS_KIND_OK)
+        on_receive_ok(core, asked, now_ms, reply);
+    else
+        on_receive_failed(core, now_ms, result);
+    core_run(core, now_ms);
+}
+
+void core_on_wakeup(struct core *core, int64_t now_ms)
+{
+    core_run(core, now_ms);
+}
+
+void core_init(struct core *core, const struct core_settings *settings, const struct core_ops *ops,
+               struct dispatch *dispatch, int64_t now_ms)
+{
+    *core = (struct core){.settings = *settings, .ops = *ops, .dispatch = dispatch, .limit = INT_MAX};
+    int scale = settings->scale;
+    core->rules = lease_rules_of(settings->visibility_s, scale);
+    TAILQ_INIT(&core->all);
+    TAILQ_INIT(&core->held);
+    TAILQ_INIT(&core->polls);
+    TAILQ_INIT(&core->batches);
+    acks_init(&core->deletes, scale, false);
+    acks_init(&core->releases, scale, true);
+    known_init(&core->known, CORE_FINISHED_MAX);
+    core->lease_scan_ms = INT64_MAX;
+    core->poll_target = 1;
+    (void)snprintf(core->reason, sizeof core->reason, "drained");
+    core->random = settings->seed | 1;
+    core->last_receive_ms = now_ms;
+    set_capacity(core);
+    core_run(core, now_ms);
+}
+
+void core_clean_up(struct core *core)
+{
+    struct core_poll *poll = NULL;
+    struct core_batch *batch = NULL;
+    struct message *message = NULL;
+    while ((poll = TAILQ_FIRST(&core->polls)) != NULL)
+        core_poll_free(core, poll);
+    while ((batch = TAILQ_FIRST(&core->batches)) != NULL) {
+        TAILQ_REMOVE(&core->batches, batch, link);
+        free(batch);
+    }
+    while ((message = TAILQ_FIRST(&core->all)) != NULL)
+        message_free(core, message);
+    known_clean_up(&core->known);
+}
+
+/* ---- questions ---- */
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t core_due_ms(const struct core *core, int64_t now_ms)
+{
+    bool flush = core->stage != CORE_RUNNING;
+    int64_t due_ms = core->lease_scan_ms;
+    due_ms = least(due_ms, acks_next_ms(&core->deletes, flush));
+    due_ms = least(due_ms, acks_next_ms(&core->releases, flush));
+    due_ms = least(due_ms, core_drain_due_ms(core));
+    if (core->stage == CORE_RUNNING && now_ms < core->poll_retry_ms)
+        due_ms = least(due_ms, core->poll_retry_ms);
+    const struct core_poll *poll = NULL;
+    TAILQ_FOREACH(poll, &core->polls, link)
+    if (now_ms < poll->overdue_ms && core->stage == CORE_RUNNING)
+        due_ms = least(due_ms, poll->overdue_ms);
+    return due_ms;
+}
+
+bool core_is_over(const struct core *core)
+{
+    return core->stage == CORE_OVER;
+}
+
+void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *ret_stats)
+{
+    int waiting = 0;
+    int running = 0;
+    dispatch_counts(core->dispatch, &waiting, &running);
+    *ret_stats = core->stats;
+    ret_stats->t_ms = now_ms;
+    ret_stats->state = core->stage == CORE_RUNNING ? TELEMETRY_RUNNING : TELEMETRY_DRAINING;
+    ret_stats->busy = running;
+    ret_stats->waiting = waiting;
+    ret_stats->held = core->held_count;
+    ret_stats->capacity = core->capacity;
+    ret_stats->last_receive_age_ms = now_ms - core->last_receive_ms;
+}

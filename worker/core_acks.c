@@ -1,0 +1,241 @@
+/* The core's calls about messages: batches of deletes, hand-backs and extensions, and what their results
+ * mean. */
+#include "worker/core.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "worker/core_internal.h"
+
+#include <stdlib.h>
+
+static struct core_batch *batch_new(struct core *core, enum core_batch_kind kind, int64_t now_ms)
+{
+    struct core_batch *batch = xcalloc(1, sizeof *batch);
+    batch->kind = kind;
+    batch->sent_ms = now_ms;
+    TAILQ_INSERT_TAIL(&core->batches, batch, link);
+    return batch;
+}
+
+static void batch_put(struct core_batch *batch, struct message *message, int seconds)
+{
+    int i = batch->count++;
+    batch->messages[i] = message;
+    batch->handles[i] = message->newest->receipt_handle;
+    batch->seconds[i] = seconds;
+    batch->deliveries[i] = message->deliveries;
+    message->batches_on_wire++;
+}
+
+/* ---- sending ---- */
+
+static void send_from(struct core *core, struct acks *acks, enum core_batch_kind kind, int64_t now_ms)
+{
+    struct message *messages[SQS_BATCH_MAX];
+    int count = 0;
+    bool flush = core->stage != CORE_RUNNING;
+    while ((count = acks_next_batch(acks, now_ms, flush, messages)) > 0) {
+        struct core_batch *batch = batch_new(core, kind, now_ms);
+        for (int i = 0; i < count; i++)
+            batch_put(batch, messages[i], messages[i]->delay_s);
+        core->ops.send(core->ops.arg, batch);
+    }
+}
+
+void core_send_acks(struct core *core, int64_t now_ms)
+{
+    send_from(core, &core->releases, BATCH_RELEASE, now_ms);
+    send_from(core, &core->deletes, BATCH_DELETE, now_ms);
+}
+
+static bool any_extension_due(const struct core *core, int64_t now_ms)
+{
+    const struct message *message = NULL;
+    TAILQ_FOREACH(message, &core->held, list)
+    if (lease_due(&message->lease, &core->rules, now_ms, false))
+        return true;
+    return false;
+}
+
+/* A lease at the 12 h limit is left to run out. */
+static int extension_seconds(struct core *core, struct message *message, int64_t now_ms)
+{
+    int seconds = lease_seconds(&message->lease, &core->rules, now_ms);
+    if (seconds == 0)
+        message->lease.extend_ms = INT64_MAX;
+    return seconds;
+}
+
+static void extend_one(struct core *core, struct core_batch **batch, struct message *message, int64_t now_ms)
+{
+    int seconds = extension_seconds(core, message, now_ms);
+    if (seconds == 0)
+        return;
+    if (*batch != NULL && message->alone) {
+        core->ops.send(core->ops.arg, *batch);
+        *batch = NULL;
+    }
+    if (*batch == NULL)
+        *batch = batch_new(core, BATCH_EXTEND, now_ms);
+    batch_put(*batch, message, seconds);
+    message->extensions_on_wire++;
+    lease_sent(&message->lease, &core->rules, now_ms);
+    if ((*batch)->count == SQS_BATCH_MAX || message->alone) {
+        core->ops.send(core->ops.arg, *batch);
+        *batch = NULL;
+    }
+}
+
+void core_send_extensions(struct core *core, int64_t now_ms)
+{
+    struct core_batch *batch = NULL;
+    struct message *message = NULL;
+    if (!any_extension_due(core, now_ms))
+        return;
+    TAILQ_FOREACH(message, &core->held, list)
+    if (lease_due(&message->lease, &core->rules, now_ms, true))
+        extend_one(core, &batch, message, now_ms);
+    if (batch != NULL)
+        core->ops.send(core->ops.arg, batch);
+}
+
+/* ---- results ---- */
+
+static void on_extended(struct core *core, struct message *message, const struct core_batch *batch, int i,
+                        enum acks_fate fate, const char *code, int64_t now_ms)
+{
+    message->extensions_on_wire--;
+    /* Over meanwhile, or a newer delivery has its own lease. */
+    if (message->phase != MESSAGE_HELD || message->deliveries != batch->deliveries[i])
+        return;
+    switch (fate) {
+    case ACKS_DONE:
+        core->stats.extended++;
+        lease_extended(&message->lease, batch->sent_ms, batch->seconds[i]);
+        break;
+    case ACKS_REFUSED:
+        core_lease_lost(core, message, now_ms, code);
+        return;
+    case ACKS_RETRY_ALONE:
+        message->alone = true;
+        lease_retry(&message->lease, &core->rules, now_ms);
+        break;
+    default:
+        lease_retry(&message->lease, &core->rules, now_ms);
+        break;
+    }
+    core_lease_changed(core, message);
+}
+
+static void give_up_delete(struct core *core, struct message *message, const char *why, int64_t now_ms)
+{
+    LOG(LOG_WARNING, "delete not confirmed", LOG_STR("message_id", message->newest->id), LOG_STR("why", why),
+        LOG_INT("attempts", message->attempts));
+    core_message_end(core, message, false, now_ms);
+}
+
+static bool worth_retrying(const struct message *message, int64_t now_ms)
+{
+    /* After its lease a handle deletes as long as no other receive superseded it: worth a few tries. */
+    return now_ms < message->lease.until_ms || message->attempts < ACKS_ATTEMPTS_MIN;
+}
+
+static void on_deleted(struct core *core, struct message *message, const struct core_batch *batch, int i,
+                       enum acks_fate fate, const char *code, int64_t now_ms)
+{
+    acks_settled(&core->deletes, message);
+    if (message->deliveries != batch->deliveries[i]) {
+        /* It came again while the delete was on its way: the handle that was sent counts for nothing any
+         * more. */
+        acks_add(&core->deletes, message, now_ms);
+        return;
+    }
+    switch (fate) {
+    case ACKS_DONE:
+        core->stats.deleted++;
+        /* A superseded handle deletes nothing and answers success. */
+        core_message_end(core, message, !message->lease.lost && batch->sent_ms < message->lease.until_ms,
+                         now_ms);
+        return;
+    case ACKS_REFUSED:
+        core->stats.lease_lost += !message->lease.lost;
+        give_up_delete(core, message, code, now_ms);
+        return;
+    case ACKS_RETRY_ALONE:
+        message->alone = true;
+        break;
+    default:
+        break;
+    }
+    if (worth_retrying(message, now_ms))
+        acks_retry(&core->deletes, message, now_ms);
+    else
+        give_up_delete(core, message, "the visibility timeout ran out", now_ms);
+}
+
+static void on_released(struct core *core, struct message *message, enum acks_fate fate, const char *code,
+                        int64_t now_ms)
+{
+    acks_settled(&core->releases, message);
+    bool again = fate == ACKS_RETRY || fate == ACKS_RETRY_ALONE;
+    if (fate == ACKS_DONE && message->unstarted)
+        core->stats.returned++;
+    if (!message->dispatched && message->outcome == OUTCOME_DONE) {
+        /* Its handler finished after all while the hand-back was on its way. */
+        core_message_set_phase(core, message, MESSAGE_DELETING, now_ms);
+        return;
+    }
+    message->alone = fate == ACKS_RETRY_ALONE;
+    if (again && now_ms < message->lease.until_ms) {
+        acks_retry(&core->releases, message, now_ms);
+        return;
+    }
+    if (fate != ACKS_DONE)
+        LOG(LOG_WARNING, "message not handed back, it returns by its visibility timeout",
+            LOG_STR("message_id", message->newest->id), LOG_STR("why", code));
+    core_message_set_phase(core, message, MESSAGE_GONE, now_ms);
+}
+
+static void on_entry(struct core *core, const struct core_batch *batch, int i, int64_t now_ms,
+                     const struct aws_result *result, const struct sqs_entry_result *entry)
+{
+    struct message *message = batch->messages[i];
+    enum acks_fate fate = acks_fate(result, entry, (size_t)batch->count);
+    const char *code = result->kind == AWS_KIND_OK ? entry->code : result->code;
+    /* batches_on_wire still counts this batch, so the branches may end the message without freeing it under
+     * us. */
+    switch (batch->kind) {
+    case BATCH_DELETE:
+        on_deleted(core, message, batch, i, fate, code, now_ms);
+        break;
+    case BATCH_RELEASE:
+        on_released(core, message, fate, code, now_ms);
+        break;
+    default:
+        on_extended(core, message, batch, i, fate, code, now_ms);
+        break;
+    }
+    message->batches_on_wire--;
+    core_message_settle(core, message);
+}
+
+void core_on_batch(struct core *core, struct core_batch *batch, int64_t now_ms,
+                   const struct aws_result *result, const struct sqs_entry_result *results)
+{
+    static const char *const OPERATIONS[BATCH_KIND_MAX] = {
+        "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "ChangeMessageVisibilityBatch"};
+    char text[512];
+    if (result->kind != AWS_KIND_OK)
+        LOG(LOG_WARNING, "batch failed, trying again",
+            LOG_STR("error", aws_result_text(result, OPERATIONS[batch->kind], text, sizeof text)),
+            LOG_INT("entries", batch->count));
+    TAILQ_REMOVE(&core->batches, batch, link);
+    if (batch->kind == BATCH_DELETE)
+        acks_batch_ended(&core->deletes);
+    else if (batch->kind == BATCH_RELEASE)
+        acks_batch_ended(&core->releases);
+    for (int i = 0; i < batch->count; i++)
+        on_entry(core, batch, i, now_ms, result, &results[i]);
+    free(batch);
+    core_run(core, now_ms);
+}

@@ -1,0 +1,43 @@
+/* What the files of the core (core.c, core_acks.c, core_drain.c) share; nobody else includes this. */
+#ifndef SLUICE_WORKER_CORE_INTERNAL_H
+#define SLUICE_WORKER_CORE_INTERNAL_H
+
+#include "worker/core.h"
+
+/* ---- core.c ---- */
+
+/* Everything that is due; ends every event. */
+void core_run(struct core *core, int64_t now_ms);
+void core_poll_free(struct core *core, struct core_poll *poll);
+
+struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t now_ms);
+/* The one place where a message changes its phase: takes it out of the list of the old one and puts it into
+ * the new one's. A message in an ack batch on the wire (acking) is in no list; its phase may change all the
+ * same. */
+void core_message_set_phase(struct core *core, struct message *message, enum message_phase phase,
+                            int64_t now_ms);
+/* Frees it when it is gone and nobody names it any more. */
+void core_message_settle(struct core *core, struct message *message);
+/* Its delete is over: remembers the id, as deleted for certain or not, and lets the message go. */
+void core_message_end(struct core *core, struct message *message, bool confirmed, int64_t now_ms);
+/* Hands it back: visible again after delay_s. */
+void core_message_release(struct core *core, struct message *message, int delay_s, bool unstarted,
+                          int64_t now_ms);
+
+/* The lease's times changed: tells the handler threads and the scan. */
+void core_lease_changed(struct core *core, struct message *message);
+/* Drops a waiting message, marks a running one. May free the message. */
+void core_lease_lost(struct core *core, struct message *message, int64_t now_ms, const char *why);
+
+/* ---- core_acks.c ---- */
+
+void core_send_extensions(struct core *core, int64_t now_ms);
+void core_send_acks(struct core *core, int64_t now_ms);
+
+/* ---- core_drain.c ---- */
+
+void core_drain_step(struct core *core, int64_t now_ms);
+void core_drain_check_end(struct core *core, int64_t now_ms);
+int64_t core_drain_due_ms(const struct core *core);
+
+#endif

@@ -1,0 +1,39 @@
+/* Flow control; see flow.h. */
+#include "worker/flow.h"
+
+static int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+int flow_next_poll(const struct flow_view *view)
+{
+    int room = view->capacity + FLOW_PREFETCH_MAX - view->held - view->polled;
+    if (view->blocked || view->capacity <= 0 || room <= 0 || view->polls >= view->target)
+        return 0;
+    if (room >= FLOW_BATCH)
+        return FLOW_BATCH;
+    if (view->polls == 0 && view->waiting <= FLOW_LOW_WAITING)
+        return room;
+    return 0;
+}
+
+int flow_excess(const struct flow_view *view)
+{
+    int bound = view->capacity > 0 ? view->capacity + FLOW_PREFETCH_MAX : 0;
+    int excess = view->held - bound;
+    return excess <= 0 ? 0 : min_int(excess, view->waiting);
+}
+
+int flow_target_after(int target, int capacity, int asked, int got)
+{
+    int most = (capacity + FLOW_PREFETCH_MAX) / FLOW_BATCH;
+    if (got >= asked)
+        target = target * 2;
+    else if (got == 0)
+        target = 1;
+    else
+        target = target - 1;
+    target = min_int(target, most);
+    return target < 1 ? 1 : target;
+}

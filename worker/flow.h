@@ -1,0 +1,43 @@
+/*
+ * Flow control: when to open the next poll and for how many messages. Pure arithmetic; the core asks after
+ * every event.
+ *
+ * Rules: held messages and what open polls may still bring never exceed capacity + FLOW_PREFETCH_MAX. A poll
+ * is opened when a whole batch fits; or when next to nothing waits for a slot and no other poll is under way,
+ * then for what fits. The first rule keeps it at one receive per ten messages, the second keeps slots busy
+ * while a reply is on its way.
+ */
+#ifndef SLUICE_WORKER_FLOW_H
+#define SLUICE_WORKER_FLOW_H
+
+#include <stdbool.h>
+
+enum {
+    FLOW_BATCH = 10,        /* most messages a receive can bring */
+    FLOW_PREFETCH_MAX = 10, /* messages held beyond the capacity */
+    FLOW_LOW_WAITING = 1,   /* so few waiting messages count as "a slot will soon be free" */
+};
+
+struct flow_view {
+    int capacity; /* slots; 0: paused */
+    int held;     /* waiting for a slot or being handled */
+    int waiting;  /* of these, waiting for a slot */
+    int polls;    /* polls under way that may still be answered in time */
+    int polled;   /* messages that all open polls together may bring, overdue ones included */
+    int target;   /* polls wanted at most, see flow_target_after() */
+    bool blocked; /* deletes pile up, receives back off, or the worker drains: no poll now */
+};
+
+/* Messages to ask for in a poll to be opened now, 1..10; 0: open none. */
+int flow_next_poll(const struct flow_view *view);
+
+/* Messages held beyond what the capacity allows (after it was lowered): to be handed back, newest first, as
+ * far as they only wait. */
+int flow_excess(const struct flow_view *view);
+
+/* How many polls to have under way after one that asked for `asked` brought `got`: doubles while they come
+ * back full, falls to one on an empty one. An idle worker so has one long poll open, a busy one as many as
+ * its room takes. */
+int flow_target_after(int target, int capacity, int asked, int got);
+
+#endif

@@ -1,0 +1,10 @@
+/* The handlers that are compiled in; see handler.h. */
+#ifndef SLUICE_WORKER_HANDLERS_H
+#define SLUICE_WORKER_HANDLERS_H
+
+#include "worker/handler.h"
+
+extern const struct handler HANDLER_NOOP;
+extern const struct handler HANDLER_PAYMENT;
+
+#endif

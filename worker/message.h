@@ -1,0 +1,82 @@
+/*
+ * A message in the worker's hands, from the receive that brought it to the end of its delete or hand-back.
+ * The I/O thread owns it; while it waits or is handled, the dispatch queue's fields belong to the queue's
+ * lock.
+ */
+#ifndef SLUICE_WORKER_MESSAGE_H
+#define SLUICE_WORKER_MESSAGE_H
+
+#include "aws/sqs.h"
+#include "worker/lease.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct known_entry;
+
+/* Where a message is in the I/O thread's books; message_set_phase() in core.c is the only writer. */
+enum message_phase {
+    MESSAGE_HELD, /* in the dispatch queue or with a handler thread; in core.held; its lease is extended */
+    MESSAGE_DELETING,  /* handled; in core.deletes until SQS confirms or there is no point any more */
+    MESSAGE_RELEASING, /* not handled, or failed; in core.releases until SQS knows when to show it again */
+    MESSAGE_GONE,      /* over; freed once no batch on the wire names it */
+    MESSAGE_PHASE_MAX
+};
+
+/* Where it is in the dispatch queue. */
+enum message_place { PLACE_OUTSIDE, PLACE_WAITING, PLACE_RUNNING, PLACE_DONE };
+
+enum message_outcome {
+    OUTCOME_NONE,
+    OUTCOME_DONE,
+    OUTCOME_FAILED,
+    OUTCOME_LAPSED, /* never started: the lease had run out when its turn came */
+};
+
+enum { MESSAGE_REASON_MAX = 200 };
+
+struct message {
+    /* What the handler reads, and the newest delivery, whose receipt handle is the one that counts: the same,
+     * unless SQS delivered the message again while we held it. Both owned. */
+    struct sqs_message *first;
+    struct sqs_message *newest;
+    int deliveries;
+
+    /* under the dispatch queue's lock */
+    TAILQ_ENTRY(message) queue;
+    enum message_place place;
+
+    /* written by the handler thread before the message is done, read by the I/O thread after */
+    enum message_outcome outcome;
+    int64_t start_ms, end_ms; /* product time of handle() */
+    char *reason;             /* why it failed; owned, may be NULL */
+
+    /* written by the I/O thread, read by handler threads */
+    atomic_int_fast64_t lease_until_ms;
+    atomic_bool lease_lost;
+
+    /* I/O thread only */
+    TAILQ_ENTRY(message) all; /* core.all, until it is freed */
+    enum message_phase phase;
+    bool dispatched;           /* in the dispatch queue's hands: added, not yet withdrawn or collected */
+    struct known_entry *known; /* NULL once released */
+    TAILQ_ENTRY(message) list; /* core.held, or the ack queue it is in */
+    struct lease lease;
+    int extensions_on_wire; /* a hand-back waits for these: the order of calls in flight is not ours */
+    int batches_on_wire;    /* all batches that name it; it is not freed before they end */
+
+    /* of its delete or release */
+    bool queued;    /* in an ack queue */
+    bool acking;    /* in a batch on the wire */
+    bool alone;     /* goes in a batch of its own: a batch with it was refused as a whole */
+    bool unstarted; /* handed back before its handler began: counted as returned */
+    int delay_s;    /* release: visible again after so many seconds */
+    int attempts;
+    int64_t due_ms; /* not before */
+};
+
+TAILQ_HEAD(message_list, message);
+
+#endif

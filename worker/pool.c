@@ -1,0 +1,301 @@
+/* Handler threads; see pool.h. */
+#include "worker/pool.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct thread {
+    struct pool *pool;
+    pthread_t id;
+    pthread_cond_t wake;
+    bool woken;
+    struct thread *idle_next;
+};
+
+struct pool {
+    struct pool_options options;
+    struct dispatch *dispatch;
+    int event_fd;
+    int cpus;
+    struct thread *threads; /* `started` entries in use */
+    int started;
+
+    /* under dispatch->lock */
+    struct thread *idle; /* stack */
+    int idle_count;
+    int waking; /* woken, not yet looking at the queue */
+    int arrived;
+    pthread_cond_t barrier;
+    bool stopping;
+    bool notified; /* the I/O thread has been told and not yet looked */
+};
+
+/* ---- one message ---- */
+
+static bool context_lease_lost(const struct handler_context *context)
+{
+    const struct message *message = context->host;
+    return atomic_load(&message->lease_lost) || clock_product_ms() >= atomic_load(&message->lease_until_ms);
+}
+
+static void context_set_reason(const struct handler_context *context, const char *reason)
+{
+    struct message *message = context->host;
+    free(message->reason);
+    message->reason = xstrndup(reason, strnlen(reason, MESSAGE_REASON_MAX));
+}
+
+static enum handler_verdict call_handler(const struct pool *pool, const struct handler_message *view,
+                                         const struct handler_context *context)
+{
+    return pool->options.handler->handle(pool->options.instance, view, context);
+}
+
+/* The SQS message as the handler wants it. attributes has room for all of them. */
+static struct handler_message view_of(const struct sqs_message *sqs, struct handler_attribute *attributes)
+{
+    for (size_t i = 0; i < sqs->attribute_count; i++)
+        attributes[i] = (struct handler_attribute){.name = sqs->attributes[i].name,
+                                                   .data_type = sqs->attributes[i].data_type,
+                                                   .value = sqs->attributes[i].value,
+                                                   .value_len = sqs->attributes[i].value_len};
+    return (struct handler_message){.id = sqs->id,
+                                    .body = sqs->body,
+                                    .body_len = sqs->body_len,
+                                    .receive_count = sqs->receive_count,
+                                    .sent_ms = sqs->sent_ms,
+                                    .attributes = attributes,
+                                    .attribute_count = sqs->attribute_count};
+}
+
+static enum handler_verdict handle(const struct pool *pool, struct message *message)
+{
+    /* Read-only while it runs: the I/O thread may change message->newest, never message->first. */
+    const struct sqs_message *sqs = message->first;
+    struct handler_context context = {
+        .host = message, .lease_lost = context_lease_lost, .set_reason = context_set_reason};
+    struct sns_envelope envelope = {.body = NULL};
+    struct err err;
+    enum handler_verdict verdict = HANDLER_FAILED;
+    struct handler_attribute *attributes =
+        sqs->attribute_count > 0 ? xcalloc(sqs->attribute_count, sizeof *attributes) : NULL;
+    struct handler_message view = view_of(sqs, attributes);
+    switch (sns_unwrap(pool->options.sns, view.body, view.body_len, &envelope, &err)) {
+    case SNS_REFUSED:
+        context_set_reason(&context, err.text);
+        break;
+    case SNS_UNWRAPPED:
+        view.body = envelope.body;
+        view.body_len = envelope.body_len;
+        view.sns = &envelope.sns;
+        verdict = call_handler(pool, &view, &context);
+        break;
+    case SNS_PLAIN:
+        verdict = call_handler(pool, &view, &context);
+        break;
+    }
+    sns_envelope_clean_up(&envelope);
+    free(attributes);
+    return verdict;
+}
+
+static void run(const struct pool *pool, struct message *message)
+{
+    message->start_ms = clock_product_ms();
+    enum handler_verdict verdict = handle(pool, message);
+    message->end_ms = clock_product_ms();
+    message->outcome = verdict == HANDLER_DONE ? OUTCOME_DONE : OUTCOME_FAILED;
+}
+
+/* ---- threads ---- */
+
+/* A handler that takes microseconds tells the I/O thread when a batch is full or nothing is left, others at
+ * once: one eventfd write a message would cost more than such a handler. Caller holds the lock. */
+static bool must_notify(struct pool *pool, bool more)
+{
+    const struct dispatch *d = pool->dispatch;
+    bool quick = (pool->options.handler->flags & HANDLER_NONBLOCKING) != 0;
+    if (pool->notified || d->done_count == 0)
+        return false;
+    if (quick && more && d->done_count < SQS_BATCH_MAX)
+        return false;
+    pool->notified = true;
+    return true;
+}
+
+static void notify(const struct pool *pool)
+{
+    uint64_t one = 1;
+    ssize_t n = write(pool->event_fd, &one, sizeof one);
+    (void)n; /* fails only when the counter is full: then the I/O thread has been told */
+}
+
+/* Sleeps until woken. Caller holds the lock, which is given up meanwhile. */
+static void idle(struct pool *pool, struct thread *self)
+{
+    self->woken = false;
+    self->idle_next = pool->idle;
+    pool->idle = self;
+    pool->idle_count++;
+    while (!self->woken)
+        (void)pthread_cond_wait(&self->wake, &pool->dispatch->lock);
+    pool->waking--;
+}
+
+static void arrive(struct pool *pool)
+{
+    if (++pool->arrived == pool->options.threads)
+        (void)pthread_cond_signal(&pool->barrier);
+}
+
+static void *thread_main(void *arg)
+{
+    struct thread *self = arg;
+    struct pool *pool = self->pool;
+    pthread_mutex_t *lock = &pool->dispatch->lock;
+    (void)pthread_mutex_lock(lock);
+    arrive(pool);
+    while (!pool->stopping) {
+        struct message *message = dispatch_take(pool->dispatch, clock_product_ms());
+        bool tell = must_notify(pool, message != NULL);
+        if (message == NULL && !tell) {
+            idle(pool, self);
+            continue;
+        }
+        (void)pthread_mutex_unlock(lock);
+        if (tell)
+            notify(pool);
+        if (message != NULL)
+            run(pool, message);
+        (void)pthread_mutex_lock(lock);
+        if (message != NULL)
+            dispatch_finish(pool->dispatch, message);
+    }
+    (void)pthread_mutex_unlock(lock);
+    return NULL;
+}
+
+static void wake_one(struct pool *pool)
+{
+    struct thread *thread = pool->idle;
+    pool->idle = thread->idle_next;
+    pool->idle_count--;
+    pool->waking++;
+    thread->woken = true;
+    (void)pthread_cond_signal(&thread->wake);
+}
+
+void pool_wake(struct pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->dispatch->lock);
+    int wanted = dispatch_startable(pool->dispatch) - pool->waking;
+    if ((pool->options.handler->flags & HANDLER_NONBLOCKING) != 0) {
+        /* Threads beyond the processors only cost switches then. */
+        int awake = pool->options.threads - pool->idle_count;
+        int most = pool->cpus > 1 ? pool->cpus - 1 : 1;
+        wanted = wanted > most - awake ? most - awake : wanted;
+    }
+    for (; wanted > 0 && pool->idle != NULL; wanted--)
+        wake_one(pool);
+    (void)pthread_mutex_unlock(&pool->dispatch->lock);
+}
+
+int pool_event_fd(const struct pool *pool)
+{
+    return pool->event_fd;
+}
+
+void pool_acknowledge(struct pool *pool)
+{
+    uint64_t count = 0;
+    ssize_t n = read(pool->event_fd, &count, sizeof count);
+    (void)n; /* nothing to read: somebody was quicker, the flag is what counts */
+    (void)pthread_mutex_lock(&pool->dispatch->lock);
+    pool->notified = false;
+    (void)pthread_mutex_unlock(&pool->dispatch->lock);
+}
+
+/* ---- start and end ---- */
+
+static int start_threads(struct pool *pool, struct err *err)
+{
+    pthread_attr_t attr;
+    size_t stack = pool->options.stack_bytes < (size_t)PTHREAD_STACK_MIN ? (size_t)PTHREAD_STACK_MIN
+                                                                         : pool->options.stack_bytes;
+    int error = pthread_attr_init(&attr);
+    if (error != 0)
+        return err_set(err, "pthread_attr_init: %s", strerror(error));
+    error = pthread_attr_setstacksize(&attr, stack);
+    for (int i = 0; error == 0 && i < pool->options.threads; i++) {
+        struct thread *thread = &pool->threads[i];
+        thread->pool = pool;
+        (void)pthread_cond_init(&thread->wake, NULL);
+        error = pthread_create(&thread->id, &attr, thread_main, thread);
+        if (error == 0)
+            pool->started++;
+        else
+            (void)pthread_cond_destroy(&thread->wake);
+    }
+    (void)pthread_attr_destroy(&attr);
+    if (error != 0)
+        return err_set(err, "handler thread %d of %d with a stack of %zu bytes: %s", pool->started + 1,
+                       pool->options.threads, stack, strerror(error));
+    return 0;
+}
+
+static void wait_for_barrier(struct pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->dispatch->lock);
+    while (pool->arrived < pool->options.threads)
+        (void)pthread_cond_wait(&pool->barrier, &pool->dispatch->lock);
+    (void)pthread_mutex_unlock(&pool->dispatch->lock);
+}
+
+struct pool *pool_new(const struct pool_options *options, struct err *err)
+{
+    struct pool *pool = xcalloc(1, sizeof *pool);
+    pool->options = *options;
+    pool->dispatch = options->dispatch;
+    pool->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    pool->threads = xcalloc((size_t)options->threads, sizeof *pool->threads);
+    (void)pthread_cond_init(&pool->barrier, NULL);
+    pool->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (pool->event_fd < 0) {
+        (void)err_set(err, "eventfd: %m");
+        goto failed;
+    }
+    if (start_threads(pool, err) != 0)
+        goto failed;
+    wait_for_barrier(pool);
+    return pool;
+failed:
+    pool_destroy(pool);
+    return NULL;
+}
+
+void pool_destroy(struct pool *pool)
+{
+    if (pool == NULL)
+        return;
+    (void)pthread_mutex_lock(&pool->dispatch->lock);
+    pool->stopping = true;
+    while (pool->idle != NULL)
+        wake_one(pool);
+    (void)pthread_mutex_unlock(&pool->dispatch->lock);
+    for (int i = 0; i < pool->started; i++) {
+        (void)pthread_join(pool->threads[i].id, NULL);
+        (void)pthread_cond_destroy(&pool->threads[i].wake);
+    }
+    (void)pthread_cond_destroy(&pool->barrier);
+    if (pool->event_fd >= 0)
+        (void)close(pool->event_fd);
+    free(pool->threads);
+    free(pool);
+}

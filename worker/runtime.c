@@ -1,0 +1,416 @@
+/*
+ * The running worker; see runtime.h. One thread (main) owns everything here. Long polls have an AWS client of
+ * their own, apart from deletes and extensions, so that they can never hold back an acknowledgement.
+ */
+#include "worker/runtime.h"
+
+#include "aws/client.h"
+#include "aws/sqs.h"
+#include "base/clock.h"
+#include "base/exitcode.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "worker/channel.h"
+#include "worker/core.h"
+#include "worker/dispatch.h"
+#include "worker/pool.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct runtime {
+    const struct settings *settings;
+    struct handler_host host;
+    void *instance; /* of the handler */
+    struct event_base *base;
+    struct aws_credentials_provider *credentials;
+    struct aws_client *poll_client;
+    struct aws_client *ack_client;
+    struct dispatch dispatch;
+    struct pool *pool;
+    struct core core;
+    struct channel channel;
+    struct event *done_event;
+    struct event *signal_event;
+    int signal_fd;
+    struct loop_timer core_timer;
+    int64_t core_timer_ms; /* product time it is armed for; INT64_MAX: not armed */
+    struct loop_timer ready_timer;
+    int interrupts;
+
+    /* which parts exist, for the clean-up */
+    bool dispatch_made, core_made, timers_made;
+};
+
+/* ---- after every event ---- */
+
+static void after_event(struct runtime *rt)
+{
+    int64_t now_ms = clock_product_ms();
+    int64_t due_ms = core_due_ms(&rt->core, now_ms);
+    if (core_is_over(&rt->core)) {
+        (void)event_base_loopbreak(rt->base);
+        return;
+    }
+    if (due_ms == rt->core_timer_ms)
+        return;
+    rt->core_timer_ms = due_ms;
+    if (due_ms == INT64_MAX)
+        loop_timer_cancel(&rt->core_timer);
+    else
+        loop_timer_arm_product_ms(&rt->core_timer, due_ms - now_ms);
+}
+
+static void on_core_timer(void *arg)
+{
+    struct runtime *rt = arg;
+    rt->core_timer_ms = INT64_MAX;
+    core_on_wakeup(&rt->core, clock_product_ms());
+    after_event(rt);
+}
+
+static void on_messages_done(evutil_socket_t fd, short what, void *arg)
+{
+    struct runtime *rt = arg;
+    (void)fd;
+    (void)what;
+    pool_acknowledge(rt->pool);
+    core_on_wakeup(&rt->core, clock_product_ms());
+    after_event(rt);
+}
+
+/* ---- the core's calls ---- */
+
+static void on_receive(void *arg, const struct aws_result *result, const struct sqs_receive_reply *reply)
+{
+    struct core_poll *poll = arg;
+    struct runtime *rt = poll->owner;
+    core_on_receive(&rt->core, poll, clock_product_ms(), result, reply);
+    after_event(rt);
+}
+
+static void op_receive(void *arg, struct core_poll *poll)
+{
+    struct runtime *rt = arg;
+    struct sqs_receive_request request = {
+        .queue_url = rt->settings->queue_url,
+        .max_messages = poll->asked,
+        .wait_s = rt->core.settings.wait_s,
+        .visibility_timeout_s = rt->core.settings.visibility_s,
+        .message_attributes = (rt->settings->handler->flags & HANDLER_WANTS_ATTRIBUTES) != 0,
+    };
+    poll->owner = rt;
+    poll->call = sqs_receive_message(rt->poll_client, &request, on_receive, poll);
+}
+
+static void op_cancel(void *arg, struct core_poll *poll)
+{
+    (void)arg;
+    aws_call_cancel(poll->call);
+}
+
+static void on_batch(void *arg, const struct aws_result *result, const struct sqs_entry_result *results,
+                     size_t count)
+{
+    struct core_batch *batch = arg;
+    struct runtime *rt = batch->owner;
+    (void)count;
+    core_on_batch(&rt->core, batch, clock_product_ms(), result, results);
+    after_event(rt);
+}
+
+static void op_send(void *arg, struct core_batch *batch)
+{
+    struct runtime *rt = arg;
+    size_t count = (size_t)batch->count;
+    const char *url = rt->settings->queue_url;
+    struct sqs_delete_entry deletes[SQS_BATCH_MAX];
+    struct sqs_visibility_entry changes[SQS_BATCH_MAX];
+    batch->owner = rt;
+    for (size_t i = 0; i < count; i++) {
+        deletes[i] = (struct sqs_delete_entry){.receipt_handle = batch->handles[i]};
+        changes[i] = (struct sqs_visibility_entry){.receipt_handle = batch->handles[i],
+                                                   .visibility_timeout_s = batch->seconds[i]};
+    }
+    if (batch->kind == BATCH_DELETE)
+        (void)sqs_delete_message_batch(rt->ack_client, url, deletes, count, on_batch, batch);
+    else
+        (void)sqs_change_message_visibility_batch(rt->ack_client, url, changes, count, on_batch, batch);
+}
+
+static void op_wake(void *arg)
+{
+    struct runtime *rt = arg;
+    pool_wake(rt->pool);
+}
+
+/* ---- telemetry ---- */
+
+static void channel_stats(void *arg, struct telemetry_stats *ret_stats)
+{
+    struct runtime *rt = arg;
+    core_get_stats(&rt->core, clock_product_ms(), ret_stats);
+}
+
+static void channel_limit(void *arg, int64_t limit)
+{
+    struct runtime *rt = arg;
+    core_set_limit(&rt->core, clock_product_ms(), limit);
+    after_event(rt);
+}
+
+static void channel_closed(void *arg)
+{
+    struct runtime *rt = arg;
+    core_drain(&rt->core, clock_product_ms(), "supervisor gone");
+    after_event(rt);
+}
+
+/* Ready means that the first receive has been handed to the network, not only asked for: credentials come
+ * first. */
+static void on_ready_timer(void *arg)
+{
+    struct runtime *rt = arg;
+    struct aws_client_stats stats;
+    aws_client_get_stats(rt->poll_client, &stats);
+    if (stats.attempts == 0) {
+        loop_timer_arm_real_ms(&rt->ready_timer, 1);
+        return;
+    }
+    channel_send_ready(&rt->channel, rt->host.worker, (int)rt->settings->threads, rt->core.capacity);
+    LOG(LOG_INFO, "ready", LOG_STR("handler", rt->settings->handler->name),
+        LOG_INT("threads", rt->settings->threads), LOG_INT("capacity", rt->core.capacity),
+        LOG_STR("queue_url", rt->settings->queue_url));
+}
+
+/* ---- signals ---- */
+
+static void drain_signals(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGQUIT);
+}
+
+void runtime_block_signals(void)
+{
+    sigset_t all;
+    (void)signal(SIGPIPE, SIG_IGN);
+    /* What a fault raises stays open: blocked, it would kill without a core. */
+    (void)sigfillset(&all);
+    (void)sigdelset(&all, SIGSEGV);
+    (void)sigdelset(&all, SIGBUS);
+    (void)sigdelset(&all, SIGFPE);
+    (void)sigdelset(&all, SIGILL);
+    (void)sigdelset(&all, SIGABRT);
+    (void)sigdelset(&all, SIGTRAP);
+    (void)sigdelset(&all, SIGTSTP);
+    (void)sigdelset(&all, SIGHUP);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+    struct runtime *rt = arg;
+    struct signalfd_siginfo info;
+    (void)what;
+    while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
+        const char *name = info.ssi_signo == SIGTERM ? "TERM" : info.ssi_signo == SIGINT ? "INT" : "QUIT";
+        rt->interrupts += info.ssi_signo == SIGINT;
+        if (info.ssi_signo == SIGINT && rt->interrupts > 1 && isatty(STDIN_FILENO))
+            core_abandon(&rt->core, clock_product_ms());
+        else
+            core_drain(&rt->core, clock_product_ms(), name);
+    }
+    after_event(rt);
+}
+
+static struct event *watch(struct runtime *rt, int fd, event_callback_fn fn)
+{
+    struct event *event = event_new(rt->base, fd, EV_READ | EV_PERSIST, fn, rt);
+    if (event == NULL)
+        abort();
+    (void)event_add(event, NULL);
+    return event;
+}
+
+/* ---- start ---- */
+
+static int fail(const char *what, const struct err *err, int code)
+{
+    LOG(LOG_ERROR, what, LOG_STR("error", err->text), LOG_INT("exit_code", code));
+    return code;
+}
+
+static int open_clients(struct runtime *rt)
+{
+    struct err err;
+    struct strbuf endpoint = STRBUF_INIT;
+    int code = 0;
+    rt->credentials = aws_credentials_provider_new_default();
+    struct aws_client_options options = {.base = rt->base,
+                                         .region = rt->settings->region,
+                                         .endpoint_url = rt->settings->endpoint_url,
+                                         .credentials = rt->credentials};
+    rt->poll_client = aws_client_new(&options, &err);
+    rt->ack_client = rt->poll_client != NULL ? aws_client_new(&options, &err) : NULL;
+    if (rt->ack_client == NULL)
+        code = fail("no AWS client", &err, EXIT_CODE_CONFIG);
+    else if (aws_client_endpoint(rt->poll_client, "sqs", rt->settings->queue_url, &endpoint, &err) != 0)
+        code = fail("no SQS endpoint", &err, EXIT_CODE_CONFIG);
+    else if (clock_scale() != 1 && !aws_url_is_loopback(strbuf_str(&endpoint))) {
+        (void)err_set(&err, "SLUICE_TIME_SCALE is for loopback endpoints only, not for %s",
+                      strbuf_str(&endpoint));
+        code = fail("scaled time refused", &err, EXIT_CODE_CONFIG);
+    }
+    strbuf_clean_up(&endpoint);
+    return code;
+}
+
+static int start_threads(struct runtime *rt)
+{
+    struct err err;
+    struct pool_options options = {.threads = (int)rt->settings->threads,
+                                   .stack_bytes = rt->settings->stack_bytes,
+                                   .sns = (enum sns_mode)rt->settings->sns,
+                                   .handler = rt->settings->handler,
+                                   .instance = rt->instance,
+                                   .dispatch = &rt->dispatch};
+    dispatch_init(&rt->dispatch, (int)rt->settings->threads);
+    rt->dispatch_made = true;
+    rt->pool = pool_new(&options, &err);
+    return rt->pool != NULL ? 0 : fail("handler threads not started", &err, EXIT_CODE_SOFTWARE);
+}
+
+static int open_handler(struct runtime *rt)
+{
+    struct err err;
+    const struct handler *handler = rt->settings->handler;
+    rt->host = (struct handler_host){.worker = rt->settings->worker, .pid = (int)getpid()};
+    rt->instance = handler->open(rt->settings->handler_options, &rt->host, &err);
+    return rt->instance != NULL ? 0 : fail("handler not opened", &err, EXIT_CODE_IO);
+}
+
+static int watch_events(struct runtime *rt)
+{
+    struct err err;
+    sigset_t set;
+    struct channel_ops ops = {
+        .arg = rt, .get_stats = channel_stats, .on_limit = channel_limit, .on_closed = channel_closed};
+    loop_timer_init(&rt->core_timer, rt->base, on_core_timer, rt);
+    loop_timer_init(&rt->ready_timer, rt->base, on_ready_timer, rt);
+    rt->timers_made = true;
+    drain_signals(&set);
+    rt->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (rt->signal_fd < 0) {
+        (void)err_set(&err, "signalfd: %s", strerror(errno));
+        return fail("signals not watched", &err, EXIT_CODE_SOFTWARE);
+    }
+    rt->signal_event = watch(rt, rt->signal_fd, on_signal);
+    rt->done_event = watch(rt, pool_event_fd(rt->pool), on_messages_done);
+    if (channel_init(&rt->channel, rt->base, (int)rt->settings->telemetry_fd, &ops, &err) != 0)
+        return fail("telemetry not opened", &err, EXIT_CODE_CONFIG);
+    return 0;
+}
+
+static void start_core(struct runtime *rt)
+{
+    int64_t limit = rt->settings->handler->limit(rt->instance);
+    struct core_settings settings = {.threads = (int)rt->settings->threads,
+                                     .handler_limit = (int)limit,
+                                     .visibility_s = (int)(rt->settings->visibility_ms / 1000),
+                                     .wait_s = (int)(rt->settings->wait_ms / 1000),
+                                     .grace_ms = rt->settings->stop_grace_ms,
+                                     .scale = clock_scale(),
+                                     .seed = (uint64_t)clock_mono_ns() ^ (uint64_t)getpid() << 32};
+    struct core_ops ops = {.arg = rt,
+                           .receive = op_receive,
+                           .cancel = op_cancel,
+                           .send = op_send,
+                           .wake = op_wake,
+                           .release = sqs_message_release};
+    rt->core.settings = settings; /* op_receive() reads it while core_init() runs */
+    rt->core_made = true;
+    core_init(&rt->core, &settings, &ops, &rt->dispatch, clock_product_ms());
+    loop_timer_arm_real_ms(&rt->ready_timer, 0);
+    after_event(rt);
+}
+
+static int start(struct runtime *rt)
+{
+    int code = open_handler(rt);
+    if (code == 0)
+        code = start_threads(rt);
+    if (code == 0)
+        code = open_clients(rt);
+    if (code == 0)
+        code = watch_events(rt);
+    if (code == 0)
+        start_core(rt);
+    return code;
+}
+
+/* ---- end ---- */
+
+static void clean_up(struct runtime *rt)
+{
+    pool_destroy(rt->pool);
+    aws_client_destroy(rt->poll_client);
+    aws_client_destroy(rt->ack_client);
+    if (rt->core_made)
+        core_clean_up(&rt->core);
+    channel_clean_up(&rt->channel);
+    if (rt->done_event != NULL)
+        event_free(rt->done_event);
+    if (rt->signal_event != NULL)
+        event_free(rt->signal_event);
+    if (rt->signal_fd >= 0)
+        (void)close(rt->signal_fd);
+    if (rt->timers_made) {
+        loop_timer_clean_up(&rt->core_timer);
+        loop_timer_clean_up(&rt->ready_timer);
+    }
+    if (rt->credentials != NULL)
+        aws_credentials_provider_destroy(rt->credentials);
+    if (rt->dispatch_made)
+        dispatch_clean_up(&rt->dispatch);
+    if (rt->instance != NULL)
+        rt->settings->handler->close(rt->instance);
+    event_base_free(rt->base);
+}
+
+static void finish(struct runtime *rt)
+{
+    struct telemetry_stats stats;
+    core_get_stats(&rt->core, clock_product_ms(), &stats);
+    channel_send_bye(&rt->channel, rt->core.reason, stats.returned);
+    LOG(LOG_INFO, "bye", LOG_STR("reason", rt->core.reason), LOG_INT("completed", stats.completed),
+        LOG_INT("failed", stats.failed), LOG_INT("deleted", stats.deleted),
+        LOG_INT("returned", stats.returned), LOG_INT("lease_lost", stats.lease_lost),
+        LOG_INT("polls_cancelled", rt->core.polls_cancelled));
+    /* A handler that does not come back can't be joined; its message has been handed back. */
+    if (stats.busy > 0)
+        _exit(rt->core.exit_code);
+}
+
+int runtime_run(const struct settings *settings)
+{
+    struct runtime rt = {.settings = settings, .signal_fd = -1, .core_timer_ms = INT64_MAX, .channel.fd = -1};
+    rt.base = loop_base_new();
+    int code = start(&rt);
+    if (code == 0) {
+        if (event_base_dispatch(rt.base) < 0)
+            code = EXIT_CODE_SOFTWARE;
+        else
+            code = rt.core.exit_code;
+        finish(&rt);
+    }
+    clean_up(&rt);
+    return code;
+}

@@ -1,0 +1,247 @@
+/* The worker's settings; see settings.h. */
+#include "worker/settings.h"
+
+#include "base/alloc.h"
+#include "worker/sns.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct option_row OPTIONS[] = {
+    {"handler", OPTION_STRING, AT(handler_name), "payment", 0, 0, NULL, "NAME",
+     "what is done with a message"},
+    {"queue_url", OPTION_STRING, AT(queue_url), NULL, 0, 0, NULL, "URL", "queue to work on"},
+    {"threads", OPTION_INT, AT(threads), "100", 1, SETTINGS_THREADS_MAX, NULL, "N", "handler threads"},
+    {"sns", OPTION_ENUM, AT(sns), "auto", 0, 0, SNS_MODE_NAMES, "MODE",
+     "SNS envelopes: unwrap those that are, none, or require one"},
+    {"visibility_timeout", OPTION_DURATION, AT(visibility_ms), "30s", 2000, 43200000, NULL, "TIME",
+     "asked for in receives and extensions, whole seconds"},
+    {"wait_time", OPTION_DURATION, AT(wait_ms), "20s", 0, 20000, NULL, "TIME", "long poll, whole seconds"},
+    {"stop_grace", OPTION_DURATION, AT(stop_grace_ms), "30s", 0, 43200000, NULL, "TIME",
+     "what running handlers get when draining; never below 2 real seconds"},
+    {"stack_size", OPTION_STRING, AT(stack_size), "256KiB", 0, 0, NULL, "SIZE",
+     "stack of a handler thread, 64KiB to 64MiB"},
+    {"region", OPTION_STRING, AT(region), NULL, 0, 0, NULL, "NAME", "AWS region, else from the environment"},
+    {"endpoint_url", OPTION_STRING, AT(endpoint_url), NULL, 0, 0, NULL, "URL",
+     "SQS endpoint, else from the environment or the queue's URL"},
+    OPTION_END,
+};
+
+/* The worker contract's variables. */
+static const struct option_row ENVIRONMENT[] = {
+    {"sqs_queue_url", OPTION_STRING, AT(queue_url), NULL, 0, 0, NULL, "URL", "see --queue-url"},
+    {"num_workers", OPTION_INT, AT(threads), "100", 1, SETTINGS_THREADS_MAX, NULL, "N", "see --threads"},
+    {"sluice_stop_grace", OPTION_DURATION, AT(stop_grace_ms), "30s", 0, 43200000, NULL, "TIME",
+     "see --stop-grace"},
+    {"sluice_worker_name", OPTION_STRING, AT(worker_name), NULL, 0, 0, NULL, "NAME",
+     "name in telemetry, logs and ledger, default host-pid"},
+    {"sluice_telemetry_fd", OPTION_INT, AT(telemetry_fd), "-1", -1, 1000000, NULL, "FD",
+     "stream socket to the supervisor, -1 for none"},
+    OPTION_END,
+};
+
+static size_t count_rows(const struct option_row *rows)
+{
+    size_t count = 0;
+    while (rows[count].name != NULL)
+        count++;
+    return count;
+}
+
+/* The name after --handler, so that the handler's own options are known before the command line is parsed. */
+static const char *wanted_handler(int argc, char **argv)
+{
+    const char *name = "payment";
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--handler=", 10) == 0)
+            name = argv[i] + 10;
+        else if (strcmp(argv[i], "--handler") == 0 && i + 1 < argc)
+            name = argv[++i];
+    }
+    return name;
+}
+
+static const struct handler *choose_handler(const char *name, struct err *err)
+{
+    const struct handler *handler = handler_find(name);
+    struct strbuf names = STRBUF_INIT;
+    if (handler != NULL)
+        return handler;
+    for (const struct handler *const *each = handler_all(); *each != NULL; each++)
+        strbuf_appendf(&names, "%s%s", names.len > 0 ? ", " : "", (*each)->name);
+    (void)err_set(err, "--handler %.64s: want one of %s", name, strbuf_str(&names));
+    strbuf_clean_up(&names);
+    return NULL;
+}
+
+/* ---- both tables as one: the handler's options stand behind the worker's in one block ---- */
+
+struct both {
+    struct settings settings;
+    max_align_t handler_options[];
+};
+
+static void append_rows(struct option_row *to, const struct option_row *rows, size_t offset)
+{
+    size_t count = count_rows(rows);
+    for (size_t i = 0; i < count; i++) {
+        to[i] = rows[i];
+        to[i].offset += offset;
+    }
+}
+
+static enum settings_result parse_both(struct both *both, const struct handler *handler, int argc,
+                                       char **argv, struct err *err)
+{
+    size_t own = count_rows(OPTIONS);
+    struct option_row *rows = xcalloc(own + count_rows(handler->options) + 1, sizeof *rows);
+    const char **operands = xcalloc((size_t)argc + 1, sizeof *operands);
+    int operand_count = 0;
+    int rc = -1;
+    append_rows(rows, OPTIONS, 0);
+    append_rows(rows + own, handler->options, offsetof(struct both, handler_options));
+    options_set_defaults(rows, both);
+    both->settings.telemetry_fd = -1;
+    if (options_parse_env(ENVIRONMENT, both, "", err) == 0 &&
+        options_parse_env(handler->environment, both->handler_options, "", err) == 0)
+        rc = options_parse_args(rows, both, argc, argv, operands, &operand_count, err);
+    if (rc == 0 && operand_count > 0)
+        rc = err_set(err, "unexpected argument \"%.100s\": want only options", operands[0]);
+    free(operands);
+    free(rows);
+    return rc == 0 ? SETTINGS_OK : rc > 0 ? SETTINGS_HELP : SETTINGS_WRONG;
+}
+
+/* ---- checks ---- */
+
+int settings_parse_size(const char *text, size_t *ret_bytes)
+{
+    static const struct {
+        const char *unit;
+        unsigned long long bytes;
+    } UNITS[] = {{"", 1}, {"KiB", 1024}, {"MiB", 1048576}};
+    char *end = NULL;
+    if (!isdigit((unsigned char)text[0]))
+        return -1;
+    unsigned long long value = strtoull(text, &end, 10);
+    for (size_t i = 0; i < sizeof UNITS / sizeof *UNITS; i++) {
+        if (strcmp(end, UNITS[i].unit) != 0 || value > 64ULL * 1048576)
+            continue;
+        value *= UNITS[i].bytes;
+        if (value < 65536 || value > 64ULL * 1048576)
+            return -1;
+        *ret_bytes = (size_t)value;
+        return 0;
+    }
+    return -1;
+}
+
+static bool is_word(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (!isgraph((unsigned char)*text))
+            return false;
+    return true;
+}
+
+static void default_name(char *out, size_t size)
+{
+    char host[40] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0' || !is_word(host))
+        (void)snprintf(host, sizeof host, "worker");
+    (void)snprintf(out, size, "%s-%d", host, (int)getpid());
+}
+
+static int check(struct settings *settings, struct err *err)
+{
+    if (settings->queue_url == NULL)
+        return err_set(err, "no queue: want SQS_QUEUE_URL or --queue-url");
+    if (strncmp(settings->queue_url, "http://", 7) != 0 && strncmp(settings->queue_url, "https://", 8) != 0)
+        return err_set(err, "queue URL %.200s: want http:// or https://", settings->queue_url);
+    if (settings->visibility_ms % 1000 != 0)
+        return err_set(err, "--visibility-timeout: want whole seconds, SQS knows no less");
+    if (settings->wait_ms % 1000 != 0)
+        return err_set(err, "--wait-time: want whole seconds, SQS knows no less");
+    if (settings_parse_size(settings->stack_size, &settings->stack_bytes) != 0)
+        return err_set(err, "--stack-size %.32s: want 64KiB to 64MiB, such as 256KiB", settings->stack_size);
+    if (settings->worker_name == NULL)
+        default_name(settings->worker, sizeof settings->worker);
+    else if (strlen(settings->worker_name) < sizeof settings->worker && is_word(settings->worker_name))
+        (void)snprintf(settings->worker, sizeof settings->worker, "%s", settings->worker_name);
+    else
+        return err_set(err, "SLUICE_WORKER_NAME: want a word of at most %zu bytes",
+                       sizeof settings->worker - 1);
+    return 0;
+}
+
+enum settings_result settings_load(struct settings *settings, int argc, char **argv, struct err *err)
+{
+    const struct handler *handler = choose_handler(wanted_handler(argc, argv), err);
+    if (handler == NULL)
+        return SETTINGS_WRONG;
+    struct both *both = xcalloc(1, sizeof *both + handler->options_size + 1);
+    enum settings_result result = parse_both(both, handler, argc, argv, err);
+    *settings = both->settings; /* the strings move with it */
+    settings->handler = handler;
+    settings->handler_options = xcalloc(1, handler->options_size + 1);
+    memcpy(settings->handler_options, both->handler_options, handler->options_size);
+    free(both);
+    if (result == SETTINGS_OK && check(settings, err) != 0)
+        result = SETTINGS_WRONG;
+    return result;
+}
+
+void settings_clean_up(struct settings *settings)
+{
+    options_clean_up(OPTIONS, settings);
+    free(settings->worker_name);
+    if (settings->handler != NULL && settings->handler_options != NULL)
+        options_clean_up(settings->handler->options, settings->handler_options);
+    free(settings->handler_options);
+    *settings = (struct settings){.telemetry_fd = -1};
+}
+
+/* ---- help ---- */
+
+static void help_environment(const struct option_row *rows, struct strbuf *out)
+{
+    for (const struct option_row *row = rows; row->name != NULL; row++) {
+        char name[64];
+        size_t len = strnlen(row->name, sizeof name - 1);
+        for (size_t i = 0; i < len; i++)
+            name[i] = (char)toupper((unsigned char)row->name[i]);
+        name[len] = '\0';
+        strbuf_appendf(out, "  %-28s %s\n", name, row->help);
+    }
+}
+
+void settings_help(struct strbuf *out)
+{
+    strbuf_append_str(
+        out, "usage: sluice-worker [OPTION]...\n"
+             "Receives messages from an SQS queue, handles them in many threads and deletes them.\n\n");
+    options_help(OPTIONS, out);
+    strbuf_append_str(out, "  --help                       this text\n"
+                           "  --version                    version\n");
+    for (const struct handler *const *each = handler_all(); *each != NULL; each++) {
+        strbuf_appendf(out, "\nHandler %s: %s\n", (*each)->name, (*each)->help);
+        options_help((*each)->options, out);
+    }
+    strbuf_append_str(out, "\nEnvironment (the command line wins):\n");
+    help_environment(ENVIRONMENT, out);
+    for (const struct handler *const *each = handler_all(); *each != NULL; each++)
+        help_environment((*each)->environment, out);
+    strbuf_append_str(
+        out,
+        "  AWS_*                        credentials, region and endpoint, as AWS's own tools read them\n"
+        "  SLUICE_LOG_LEVEL, SLUICE_LOG_FORMAT, SLUICE_TIME_SCALE\n"
+        "\nSignals: TERM, INT and QUIT drain; a second INT on a terminal leaves at once.\n"
+        "Exit: 0 drained; 64 usage; 69 no such queue; 70 our bug; 74 ledger or telemetry; 77 credentials\n"
+        "or permission; 78 configuration.\n");
+}

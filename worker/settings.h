@@ -1,0 +1,50 @@
+/* The worker's settings: option tables, environment, command line; see docs/worker.md. */
+#ifndef SLUICE_WORKER_SETTINGS_H
+#define SLUICE_WORKER_SETTINGS_H
+
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "worker/handler.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SETTINGS_THREADS_MAX = 10000 };
+
+struct settings {
+    char *handler_name;
+    char *queue_url;
+    int64_t threads;
+    int64_t visibility_ms; /* whole seconds */
+    int64_t wait_ms;       /* whole seconds */
+    int64_t stop_grace_ms;
+    int sns; /* enum sns_mode */
+    char *stack_size;
+    char *worker_name;
+    int64_t telemetry_fd; /* -1: none */
+    char *region;
+    char *endpoint_url;
+
+    /* derived */
+    const struct handler *handler;
+    void *handler_options; /* owned */
+    size_t stack_bytes;
+    char worker[64]; /* worker_name, or host-pid */
+};
+
+enum settings_result { SETTINGS_OK, SETTINGS_HELP, SETTINGS_WRONG };
+
+/* Environment first, command line over it, then the checks that need more than one value. Zero the struct
+ * before and clean it up after, whatever comes back. SETTINGS_WRONG: err names setting, value and what is
+ * allowed. */
+enum settings_result settings_load(struct settings *settings, int argc, char **argv, struct err *err);
+void settings_clean_up(struct settings *settings);
+
+/* The --help text. */
+void settings_help(struct strbuf *out);
+
+/* "256KiB", "1MiB", "262144": bytes. Returns 0, or -1 when malformed or out of 64 KiB..64 MiB. */
+int settings_parse_size(const char *text, size_t *ret_bytes);
+
+#endif
