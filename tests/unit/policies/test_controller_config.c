@@ -4,6 +4,8 @@
 
 #include "policies/threshold.h"
 
+#include <stdio.h>
+
 static struct controller_config parse(const char *capacity, const char *policy)
 {
     struct controller_config config = {.params = NULL};
@@ -204,6 +206,45 @@ START_TEST(a_dump_reads_back_to_the_same)
 }
 END_TEST
 
+/* ---- the page ---- */
+
+static char *page(void)
+{
+    FILE *file = fopen(TEST_SOURCE_DIR "/../../../docs/policies.md", "r");
+    char *text = calloc(1, 65536);
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(text);
+    ck_assert_uint_gt(fread(text, 1, 65535, file), 1000);
+    (void)fclose(file);
+    return text;
+}
+
+static void check_page_rows(const char *text, const struct option_row *rows)
+{
+    for (; rows->name != NULL; rows++) {
+        char row[128];
+        (void)snprintf(row, sizeof row, "| `%s` | %s", rows->name,
+                       rows->fallback != NULL ? rows->fallback : "");
+        ck_assert_msg(strstr(text, row) != NULL, "docs/policies.md has no table row \"%s\"", row);
+    }
+}
+
+START_TEST(the_page_lists_every_setting_with_its_default)
+{
+    char *text = page();
+    check_page_rows(text, CAPACITY_ROWS);
+    check_page_rows(text, CONTROLLER_ROWS);
+    for (const struct policy *const *policy = policy_list(); *policy != NULL; policy++) {
+        check_page_rows(text, (*policy)->params);
+        for (const char *const *name = (*policy)->extra_params; name != NULL && *name != NULL; name++)
+            ck_assert_ptr_nonnull(strstr(text, *name));
+    }
+    for (int why = 0; why < DECISION_WHY_COUNT; why++)
+        ck_assert_ptr_nonnull(strstr(text, decision_why_name((enum decision_why)why)));
+    free(text);
+}
+END_TEST
+
 /* ---- state ---- */
 
 static json_t *saved(const struct controller *ctl)
@@ -359,7 +400,8 @@ END_TEST
 UNIT_MAIN("policies_controller_config", an_empty_configuration_is_the_documented_default,
           the_source_fleet_reads_as_designed, bad_values_are_refused_with_path_value_and_range,
           more_than_sixteen_steps_are_refused, a_poll_interval_out_of_range_is_refused,
-          a_dump_reads_back_to_the_same, a_restored_controller_goes_on_with_its_waits,
-          a_restored_count_is_clamped_to_the_new_limits, another_policys_state_is_dropped_and_the_rest_taken,
-          a_damaged_state_is_refused_whole, a_state_of_a_newer_version_is_refused,
-          config_records_that_are_none_are_refused, destroying_nothing_is_fine)
+          a_dump_reads_back_to_the_same, the_page_lists_every_setting_with_its_default,
+          a_restored_controller_goes_on_with_its_waits, a_restored_count_is_clamped_to_the_new_limits,
+          another_policys_state_is_dropped_and_the_rest_taken, a_damaged_state_is_refused_whole,
+          a_state_of_a_newer_version_is_refused, config_records_that_are_none_are_refused,
+          destroying_nothing_is_fine)
