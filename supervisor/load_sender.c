@@ -21,6 +21,7 @@ struct entry {
     int attempts; /* started so far */
     bool unknown; /* an attempt ended without our knowing whether it took effect */
     bool acknowledged;
+    bool resent; /* counted as such */
 };
 
 /* Up to ten orders that travel together; lives from its first send until each of them is settled. */
@@ -121,13 +122,19 @@ static void log_failure(struct load_sender *s, const char *order_id, const char 
         LOG(LOG_WARNING, "further failures are counted only");
 }
 
-static void count_acknowledged(struct load_sender *s, const struct entry *entry,
-                               const struct orders_item *item)
+/* An order counts once however often it is acknowledged, and as resent when it may be in the queue twice. */
+static void count_acknowledged(struct load_sender *s, struct entry *entry, const struct orders_item *item)
 {
+    bool perhaps_twice = entry->unknown || entry->acknowledged;
+
+    s->totals.resent += perhaps_twice && !entry->resent;
+    entry->resent = perhaps_twice;
+    if (entry->acknowledged)
+        return;
+    entry->acknowledged = true;
     s->totals.acknowledged++;
     s->totals.acknowledged_sns += item->sns;
     s->totals.acknowledged_malformed += item->kind == ORDERS_MALFORMED;
-    s->totals.resent += entry->unknown;
 }
 
 static void write_line(const struct batch *batch, const struct entry *entry, const struct orders_item *item,
@@ -140,14 +147,31 @@ static void write_line(const struct batch *batch, const struct entry *entry, con
         .due_ms = s->totals.started_ms + load_schedule_due_at_ms(entry->index, s->options.rate),
         .sent_ms = batch->sent_ms,
         .attempt = entry->attempts,
-        .resent = entry->unknown,
+        .resent = entry->unknown || entry->acknowledged,
     };
     load_log_encode(&line, lines);
 }
 
+/* Nothing was sent: there was no connection. */
+static bool never_left(const struct aws_result *result)
+{
+    static const char *const words[] = {"ResolveFailed", "ConnectFailed", "ConnectTimeout", "TlsFailed"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (result->http_status == 0 && strcmp(result->code, words[i]) == 0)
+            return true;
+    return false;
+}
+
+/* What the whole call means for its entries. */
+struct call_fate {
+    bool never_left; /* so an entry without an answer is not unknown */
+    bool resign;     /* refused for our clock, which is corrected now: try again */
+};
+
 /* Books what became of one entry; returns whether it must be sent again. */
 static bool settle(struct batch *batch, struct entry *entry, const struct sqs_entry_result *result,
-                   bool resign, struct strbuf *lines)
+                   const struct call_fate *fate, struct strbuf *lines)
 {
     struct load_sender *s = batch->sender;
     struct orders_item item;
@@ -156,15 +180,13 @@ static bool settle(struct batch *batch, struct entry *entry, const struct sqs_en
     /* SQS may name a message and yet answer with a wrong checksum: that message is in the queue. */
     if (result->message_id[0] != '\0') {
         write_line(batch, entry, &item, result->message_id, lines);
-        if (!entry->acknowledged)
-            count_acknowledged(s, entry, &item);
-        entry->acknowledged = true;
+        count_acknowledged(s, entry, &item);
     }
     if (result->outcome == SQS_ENTRY_OK)
         return false;
-    if (result->outcome == SQS_ENTRY_UNKNOWN)
+    if (result->outcome == SQS_ENTRY_UNKNOWN && !fate->never_left)
         entry->unknown = true;
-    if ((result->outcome != SQS_ENTRY_FAILED || resign) && entry->attempts < s->options.max_attempts)
+    if ((result->outcome != SQS_ENTRY_FAILED || fate->resign) && entry->attempts < s->options.max_attempts)
         return true;
     if (!entry->acknowledged) {
         s->totals.failed++;
@@ -215,17 +237,19 @@ static void on_batch(void *arg, const struct aws_result *result, const struct sq
 
     batch->call = NULL;
     aws_client_get_stats(s->options.client, &stats);
-    /* A refused signature whose answer corrected our clock was never sent in earnest: sign again. */
-    bool resign = result->kind == AWS_KIND_CREDENTIALS && stats.skew_ms != batch->skew_ms;
+    struct call_fate fate = {
+        .never_left = never_left(result),
+        .resign = result->kind == AWS_KIND_CREDENTIALS && stats.skew_ms != batch->skew_ms,
+    };
     if (result->kind != AWS_KIND_OK)
         s->totals.last_error = *result;
     for (size_t i = 0; i < count; i++)
-        if (settle(batch, &batch->entries[i], &results[i], resign, &lines))
+        if (settle(batch, &batch->entries[i], &results[i], &fate, &lines))
             batch->entries[kept++] = batch->entries[i];
     batch->count = kept;
     write_lines(s, &lines);
     strbuf_clean_up(&lines);
-    if (is_fatal(result->kind) && !resign) {
+    if (is_fatal(result->kind) && !fate.resign) {
         s->totals.fatal = *result;
         load_sender_stop(s);
     }

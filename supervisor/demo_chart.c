@@ -1,0 +1,288 @@
+/* Draws the demo's chart; see demo_chart.h. Pure. */
+#include "supervisor/demo_chart.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { WIDTH = 1000, HEIGHT = 560, LEFT = 74, RIGHT = 926, TOP = 104, BOTTOM = 486 };
+enum { TICKS_X = 12, TICKS_Y = 8, MARK_ROWS = 3, MARK_ROW_HEIGHT = 14 };
+
+#define COLOR_TEXT "#24292f"
+#define COLOR_QUIET "#57606a"
+#define COLOR_GRID "#d8dee4"
+#define COLOR_DEPTH "#3b6fb6"
+#define COLOR_FLIGHT "#d9730d"
+#define COLOR_WORKERS "#1a7f37"
+#define COLOR_DRAINING "#8250df"
+#define COLOR_KILL "#cf222e"
+
+/* Pixels of the values on both axes and time. */
+struct scale {
+    double t_max, messages_max, workers_max;
+    double t_step, messages_step, workers_step;
+};
+
+double demo_chart_step(double max, int most)
+{
+    double step = 1;
+
+    for (;;) {
+        static const double factors[] = {1, 2, 5};
+        for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++)
+            if (max / (step * factors[i]) <= most)
+                return step * factors[i];
+        step *= 10;
+    }
+}
+
+static double round_up(double value, double step)
+{
+    double up = ceil(value / step) * step;
+
+    return up < step ? step : up;
+}
+
+static struct scale scale_of(const struct demo_chart *chart)
+{
+    double t = 1, messages = 1, workers = 1;
+
+    for (size_t i = 0; i < chart->samples->count; i++) {
+        const struct demo_sample *s = &chart->samples->all[i];
+        t = fmax(t, s->t_s);
+        messages = fmax(messages, fmax((double)s->visible, (double)s->in_flight));
+        workers = fmax(workers, (double)(demo_sample_workers(s) + s->draining));
+    }
+    for (size_t i = 0; i < chart->mark_count; i++)
+        t = fmax(t, chart->marks[i].t_s);
+    struct scale scale = {.t_step = demo_chart_step(t, TICKS_X),
+                          .messages_step = demo_chart_step(messages * 1.02, TICKS_Y),
+                          .workers_step = demo_chart_step(workers * 1.05, TICKS_Y)};
+    scale.t_max = round_up(t, scale.t_step / 2);
+    scale.messages_max = round_up(messages * 1.02, scale.messages_step);
+    scale.workers_max = round_up(workers * 1.05, scale.workers_step);
+    return scale;
+}
+
+static double x_of(const struct scale *scale, double t_s)
+{
+    return LEFT + (RIGHT - LEFT) * t_s / scale->t_max;
+}
+
+static double y_of(double value, double max)
+{
+    return BOTTOM - (BOTTOM - TOP) * value / max;
+}
+
+/* ---- text ---- */
+
+static void append_escaped(const char *text, struct strbuf *out)
+{
+    for (; *text != '\0'; text++) {
+        switch (*text) {
+        case '&':
+            strbuf_append_str(out, "&amp;");
+            break;
+        case '<':
+            strbuf_append_str(out, "&lt;");
+            break;
+        case '>':
+            strbuf_append_str(out, "&gt;");
+            break;
+        case '"':
+            strbuf_append_str(out, "&quot;");
+            break;
+        default:
+            strbuf_append_char(out, (unsigned char)*text < 0x20 ? ' ' : *text);
+        }
+    }
+}
+
+struct text_style {
+    int size;
+    const char *color;
+    const char *anchor; /* start, middle, end */
+    int turned;         /* degrees */
+    int bold;
+};
+
+static void append_text(double x, double y, const struct text_style *style, const char *text,
+                        struct strbuf *out)
+{
+    strbuf_appendf(out, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\" fill=\"%s\" text-anchor=\"%s\"", x, y,
+                   style->size, style->color, style->anchor);
+    if (style->bold)
+        strbuf_append_str(out, " font-weight=\"bold\"");
+    if (style->turned != 0)
+        strbuf_appendf(out, " transform=\"rotate(%d %.1f %.1f)\"", style->turned, x, y);
+    strbuf_append_char(out, '>');
+    append_escaped(text, out);
+    strbuf_append_str(out, "</text>\n");
+}
+
+static void append_line(double x1, double y1, double x2, double y2, const char *color, const char *more,
+                        struct strbuf *out)
+{
+    strbuf_appendf(out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"%s/>\n", x1, y1,
+                   x2, y2, color, more);
+}
+
+/* ---- axes ---- */
+
+static void draw_axes(const struct scale *scale, struct strbuf *out)
+{
+    static const struct text_style below = {.size = 12, .color = COLOR_QUIET, .anchor = "middle"};
+    static const struct text_style beside = {.size = 12, .color = COLOR_DEPTH, .anchor = "end"};
+    static const struct text_style opposite = {.size = 12, .color = COLOR_WORKERS, .anchor = "start"};
+    char text[32];
+
+    for (double v = 0; v <= scale->messages_max * 1.0001; v += scale->messages_step) {
+        double y = y_of(v, scale->messages_max);
+        append_line(LEFT, y, RIGHT, y, COLOR_GRID, "", out);
+        (void)snprintf(text, sizeof text, "%.0f", v);
+        append_text(LEFT - 8, y + 4, &beside, text, out);
+    }
+    for (double v = 0; v <= scale->workers_max * 1.0001; v += scale->workers_step) {
+        double y = y_of(v, scale->workers_max);
+        append_line(RIGHT, y, RIGHT + 5, y, COLOR_WORKERS, "", out);
+        (void)snprintf(text, sizeof text, "%.0f", v);
+        append_text(RIGHT + 9, y + 4, &opposite, text, out);
+    }
+    for (double v = 0; v <= scale->t_max * 1.0001; v += scale->t_step) {
+        append_line(x_of(scale, v), BOTTOM, x_of(scale, v), BOTTOM + 5, COLOR_QUIET, "", out);
+        (void)snprintf(text, sizeof text, "%.0f", v);
+        append_text(x_of(scale, v), BOTTOM + 20, &below, text, out);
+    }
+    append_line(LEFT, BOTTOM, RIGHT, BOTTOM, COLOR_QUIET, "", out);
+    append_line(RIGHT, TOP, RIGHT, BOTTOM, COLOR_WORKERS, "", out);
+    append_line(LEFT, TOP, LEFT, BOTTOM, COLOR_DEPTH, "", out);
+}
+
+static void draw_titles(const struct demo_chart *chart, struct strbuf *out)
+{
+    static const struct text_style title = {.size = 18, .color = COLOR_TEXT, .anchor = "start", .bold = 1};
+    static const struct text_style subtitle = {.size = 13, .color = COLOR_QUIET, .anchor = "start"};
+    static const struct text_style time = {.size = 13, .color = COLOR_QUIET, .anchor = "middle"};
+    static const struct text_style left = {
+        .size = 13, .color = COLOR_DEPTH, .anchor = "middle", .turned = -90};
+    static const struct text_style right = {
+        .size = 13, .color = COLOR_WORKERS, .anchor = "middle", .turned = 90};
+
+    append_text(LEFT, 28, &title, chart->title, out);
+    append_text(LEFT, 48, &subtitle, chart->subtitle, out);
+    append_text((LEFT + RIGHT) / 2.0, BOTTOM + 42, &time,
+                "time since the start of the sale (product seconds)", out);
+    append_text(22, (TOP + BOTTOM) / 2.0, &left, "messages", out);
+    append_text(WIDTH - 24, (TOP + BOTTOM) / 2.0, &right, "worker processes", out);
+}
+
+static void draw_legend(struct strbuf *out)
+{
+    static const struct {
+        const char *text, *color, *dash;
+        int area;
+    } entries[] = {
+        {"visible (depth)", COLOR_DEPTH, "", 1},
+        {"in flight", COLOR_FLIGHT, "", 0},
+        {"workers ready + starting", COLOR_WORKERS, "", 0},
+        {"workers draining", COLOR_DRAINING, " stroke-dasharray=\"4 3\"", 0},
+    };
+    static const int widths[] = {140, 100, 200, 140};
+    static const struct text_style style = {.size = 13, .color = COLOR_TEXT, .anchor = "start"};
+    double x = LEFT;
+
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        if (entries[i].area)
+            strbuf_appendf(
+                out,
+                "<rect x=\"%.1f\" y=\"62\" width=\"22\" height=\"10\" fill=\"%s\" fill-opacity=\"0.3\"/>\n",
+                x, entries[i].color);
+        strbuf_appendf(
+            out, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"%s\" stroke-width=\"2\"%s/>\n",
+            x, entries[i].area ? 62 : 67, x + 22, entries[i].area ? 62 : 67, entries[i].color,
+            entries[i].dash);
+        append_text(x + 28, 71, &style, entries[i].text, out);
+        x += widths[i];
+    }
+}
+
+/* ---- curves ---- */
+
+static void draw_depth(const struct demo_chart *chart, const struct scale *scale, struct strbuf *out)
+{
+    const struct demo_samples *all = chart->samples;
+
+    strbuf_appendf(out, "<path fill=\"" COLOR_DEPTH "\" fill-opacity=\"0.3\" stroke=\"none\" d=\"M%.1f %d",
+                   x_of(scale, all->all[0].t_s), BOTTOM);
+    for (size_t i = 0; i < all->count; i++)
+        strbuf_appendf(out, "L%.1f %.1f", x_of(scale, all->all[i].t_s),
+                       y_of((double)all->all[i].visible, scale->messages_max));
+    strbuf_appendf(out, "L%.1f %dZ\"/>\n", x_of(scale, all->all[all->count - 1].t_s), BOTTOM);
+}
+
+static void draw_line(const struct demo_chart *chart, const struct scale *scale, const char *color,
+                      int in_flight, struct strbuf *out)
+{
+    strbuf_appendf(
+        out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.5\" stroke-linejoin=\"round\" points=\"",
+        color);
+    for (size_t i = 0; i < chart->samples->count; i++) {
+        const struct demo_sample *s = &chart->samples->all[i];
+        strbuf_appendf(out, "%.1f,%.1f ", x_of(scale, s->t_s),
+                       y_of((double)(in_flight ? s->in_flight : s->visible), scale->messages_max));
+    }
+    strbuf_append_str(out, "\"/>\n");
+}
+
+static void draw_steps(const struct demo_chart *chart, const struct scale *scale, const char *color,
+                       const char *more, int draining, struct strbuf *out)
+{
+    strbuf_appendf(out, "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s d=\"", color, more);
+    for (size_t i = 0; i < chart->samples->count; i++) {
+        const struct demo_sample *s = &chart->samples->all[i];
+        double y = y_of((double)(draining ? s->draining : demo_sample_workers(s)), scale->workers_max);
+        if (i == 0)
+            strbuf_appendf(out, "M%.1f %.1f", x_of(scale, s->t_s), y);
+        else
+            strbuf_appendf(out, "H%.1fV%.1f", x_of(scale, s->t_s), y);
+    }
+    strbuf_append_str(out, "\"/>\n");
+}
+
+/* Marks close to each other have their texts in different rows. */
+static void draw_marks(const struct demo_chart *chart, const struct scale *scale, struct strbuf *out)
+{
+    for (size_t i = 0; i < chart->mark_count; i++) {
+        const struct demo_chart_mark *mark = &chart->marks[i];
+        double x = x_of(scale, mark->t_s), y = TOP - 2 - (double)(i % MARK_ROWS) * MARK_ROW_HEIGHT;
+        const char *color = mark->is_kill ? COLOR_KILL : COLOR_QUIET;
+        struct text_style style = {.size = 12, .color = color, .anchor = "start"};
+
+        append_line(x, TOP - 4, x, BOTTOM, color, " stroke-dasharray=\"2 3\" stroke-width=\"1.5\"", out);
+        append_text(x + 4, y, &style, mark->text, out);
+    }
+}
+
+void demo_chart_write(const struct demo_chart *chart, struct strbuf *out)
+{
+    struct scale scale = scale_of(chart);
+
+    strbuf_appendf(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\""
+        " font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\" role=\"img\">\n<title>",
+        WIDTH, HEIGHT, WIDTH, HEIGHT);
+    append_escaped(chart->title, out);
+    strbuf_appendf(out, "</title>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", WIDTH, HEIGHT);
+    draw_titles(chart, out);
+    draw_legend(out);
+    draw_axes(&scale, out);
+    if (chart->samples->count > 0) {
+        draw_depth(chart, &scale, out);
+        draw_line(chart, &scale, COLOR_DEPTH, 0, out);
+        draw_line(chart, &scale, COLOR_FLIGHT, 1, out);
+        draw_steps(chart, &scale, COLOR_DRAINING, " stroke-dasharray=\"4 3\"", 1, out);
+        draw_steps(chart, &scale, COLOR_WORKERS, "", 0, out);
+    }
+    draw_marks(chart, &scale, out);
+    strbuf_append_str(out, "</svg>\n");
+}

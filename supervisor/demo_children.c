@@ -1,0 +1,166 @@
+/* Child programs of a demo; see demo_children.h. */
+#include "supervisor/demo_children.h"
+
+#include "base/alloc.h"
+#include "base/child.h"
+#include "base/file.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { LOG_FILE_MAX_BYTES = 64 * 1024 * 1024 };
+
+static const struct {
+    const char *file, *title;
+} NAMES[DEMO_CHILD_MAX] = {
+    [DEMO_LOCALAWS] = {"localaws", "the local endpoint"},
+    [DEMO_SUPERVISOR] = {"supervisor", "the supervisor"},
+    [DEMO_LOAD] = {"load", "the load generator"},
+};
+
+const char *demo_child_title(enum demo_child_name name)
+{
+    return NAMES[name].title;
+}
+
+static void on_reaped(struct demo_children *children, pid_t pid, int status)
+{
+    for (int i = 0; i < DEMO_CHILD_MAX; i++) {
+        if (children->child[i].pid != pid)
+            continue;
+        children->child[i].pid = 0;
+        children->child[i].status = status;
+        children->on_exit(children->arg, (enum demo_child_name)i, status);
+        return;
+    }
+    /* Anybody else is an orphan that came to us as the subreaper; its end needs no answer. */
+}
+
+static void on_sigchld(evutil_socket_t number, short what, void *arg)
+{
+    (void)number;
+    (void)what;
+    struct demo_children *children = arg;
+
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid <= 0)
+            return;
+        on_reaped(children, pid, status);
+    }
+}
+
+static char *path_of(const char *folder, const char *file, const char *ending)
+{
+    struct strbuf path = STRBUF_INIT;
+
+    strbuf_appendf(&path, "%s/%s.%s", folder, file, ending);
+    return strbuf_take(&path);
+}
+
+void demo_children_init(struct demo_children *children, struct event_base *base, const char *folder,
+                        void (*on_exit)(void *arg, enum demo_child_name name, int status), void *arg)
+{
+    *children = (struct demo_children){.base = base, .on_exit = on_exit, .arg = arg};
+    for (int i = 0; i < DEMO_CHILD_MAX; i++) {
+        children->child[i].out_path = path_of(folder, NAMES[i].file, "out");
+        children->child[i].err_path = path_of(folder, NAMES[i].file, "err");
+    }
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    children->sigchld = evsignal_new(base, SIGCHLD, on_sigchld, children);
+    (void)event_add(children->sigchld, NULL);
+}
+
+void demo_children_clean_up(struct demo_children *children)
+{
+    for (int i = 0; i < DEMO_CHILD_MAX; i++) {
+        struct demo_child *child = &children->child[i];
+        if (child->pid > 0) {
+            (void)kill(child->pid, SIGKILL);
+            while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        }
+        free(child->out_path);
+        free(child->err_path);
+    }
+    if (children->sigchld != NULL)
+        event_free(children->sigchld);
+    *children = (struct demo_children){.base = NULL};
+}
+
+static int open_output(const char *path, struct err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return err_set(err, "%s: %s", path, strerror(errno));
+    return fd;
+}
+
+int demo_children_start(struct demo_children *children, enum demo_child_name name, const char *const *argv,
+                        struct err *err)
+{
+    struct demo_child *child = &children->child[name];
+    struct child_spec spec = CHILD_SPEC_INIT;
+    int rc = -1;
+
+    spec.argv = argv;
+    /* Ctrl-C on the terminal is for the demo, which stops the others in their order. */
+    spec.own_group = true;
+    spec.death_signal = name == DEMO_SUPERVISOR ? SIGTERM : SIGKILL;
+    spec.stdout_fd = open_output(child->out_path, err);
+    spec.stderr_fd = spec.stdout_fd < 0 ? -1 : open_output(child->err_path, err);
+    if (spec.stdout_fd >= 0 && spec.stderr_fd >= 0) {
+        rc = child_spawn(&spec, &child->pid, err);
+        if (rc != 0)
+            rc = err_prefix(err, "%s", argv[0]);
+        else
+            child->started = true;
+    }
+    if (spec.stdout_fd >= 0)
+        (void)close(spec.stdout_fd);
+    if (spec.stderr_fd >= 0)
+        (void)close(spec.stderr_fd);
+    return rc;
+}
+
+void demo_children_signal(const struct demo_children *children, enum demo_child_name name, int number)
+{
+    if (children->child[name].pid > 0)
+        (void)kill(children->child[name].pid, number);
+}
+
+bool demo_children_running(const struct demo_children *children, enum demo_child_name name)
+{
+    return children->child[name].pid > 0;
+}
+
+void demo_children_tail(const struct demo_children *children, enum demo_child_name name, int max_lines,
+                        struct strbuf *out)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    if (file_read(children->child[name].err_path, LOG_FILE_MAX_BYTES, &text, NULL) == 0 && text.len > 0) {
+        size_t at = text.len;
+        int lines = 0;
+        /* Back to the start of the last max_lines lines; the newline at the very end closes the last one. */
+        while (at > 0 && !(text.data[at - 1] == '\n' && at < text.len && ++lines == max_lines))
+            at--;
+        while (at < text.len) {
+            const char *line = text.data + at;
+            size_t len = strcspn(line, "\n");
+            strbuf_appendf(out, "    %.*s\n", (int)(len > 300 ? 300 : len), line);
+            at += len + 1;
+        }
+    }
+    strbuf_clean_up(&text);
+}

@@ -1,0 +1,50 @@
+/*
+ * What a demo saw second by second, and the figures that follow from it: peaks, the first growth, the return
+ * to the minimum, worker-seconds. Pure.
+ */
+#ifndef SLUICE_SUPERVISOR_DEMO_SAMPLES_H
+#define SLUICE_SUPERVISOR_DEMO_SAMPLES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct demo_sample {
+    double t_s;                          /* product seconds since the sale's start */
+    int64_t visible, in_flight, delayed; /* the demo's own GetQueueAttributes */
+    int64_t desired;                     /* as the supervisor says; -1 unknown */
+    int64_t ready, starting, draining;   /* processes in /proc; draining includes orphans */
+    int64_t completed;                   /* distinct orders in the ledger */
+    int64_t sent;                        /* distinct orders acknowledged */
+};
+
+struct demo_samples {
+    struct demo_sample *all; /* owned */
+    size_t count, capacity;
+};
+
+void demo_samples_add(struct demo_samples *samples, const struct demo_sample *sample);
+void demo_samples_clean_up(struct demo_samples *samples);
+
+/* Workers that count against the limits: ready + starting. */
+int64_t demo_sample_workers(const struct demo_sample *sample);
+
+struct demo_samples_summary {
+    int64_t peak_visible, peak_in_flight;
+    int64_t peak_workers;     /* ready + starting */
+    double first_scale_out_s; /* first time with more workers than min; -1 never */
+    double scaled_in_s;       /* first time with exactly min workers after the (last) peak; -1 never */
+    double worker_seconds; /* processes over time, draining ones too; up to scaled_in_s or the last sample */
+    double completed_per_s_max; /* over windows of 10 s */
+};
+
+void demo_samples_summarize(const struct demo_samples *samples, int64_t workers_min,
+                            struct demo_samples_summary *ret_summary);
+
+/* Per second over the window that ends with the last sample: orders completed, and the apparent rate (orders
+ * that left the visible count: sent minus the growth of depth). Both 0 with fewer than two samples. */
+struct demo_rates {
+    double completed_per_s, apparent_per_s;
+};
+struct demo_rates demo_samples_rates(const struct demo_samples *samples, double window_s);
+
+#endif
