@@ -2,6 +2,7 @@
 #include "supervisor/admin_client.h"
 
 #include <curl/curl.h>
+#include <string.h>
 
 enum { TIMEOUT_MS = 10000, REPLY_MAX_BYTES = 64 * 1024 * 1024 };
 
@@ -35,7 +36,13 @@ int admin_client_get(const char *socket_path, const char *path, struct strbuf *o
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
     CURLcode status = curl_easy_perform(curl);
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
-    if (status != CURLE_OK)
+    /* curl's own words for this would speak of the host's name, which stands for nothing here. */
+    long code_of_system = 0;
+    (void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &code_of_system);
+    if (status == CURLE_COULDNT_CONNECT)
+        rc = err_set(err, "no supervisor answers on %s: %s", socket_path,
+                     code_of_system != 0 ? strerror((int)code_of_system) : "cannot connect");
+    else if (status != CURLE_OK)
         rc = err_set(err, "no supervisor answers on %s: %s", socket_path,
                      error[0] != '\0' ? error : curl_easy_strerror(status));
     else if (code != 200)

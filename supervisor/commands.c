@@ -15,7 +15,7 @@ static void print_help(const struct command_spec *spec)
                    spec->operands != NULL ? " " : "", spec->operands != NULL ? spec->operands : "",
                    spec->summary);
     options_help(spec->rows, &text);
-    strbuf_append_str(&text, "  --help   show this text\n");
+    strbuf_append_str(&text, "  --help                       show this text\n");
     if (spec->details != NULL)
         strbuf_appendf(&text, "\n%s", spec->details);
     (void)fputs(strbuf_str(&text), stdout);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "supervisor/admin_server.h"
+#include "supervisor/endpoint_rule.h"
 #include "supervisor/fleet_control.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
@@ -212,21 +213,6 @@ static struct aws_client *get_client(struct daemon *daemon, const struct config_
     return client;
 }
 
-/* A product clock that runs faster than the world's must never meet the real service. */
-static int check_time_scale(struct aws_client *client, const struct config_fleet *fleet, struct err *err)
-{
-    struct strbuf endpoint = STRBUF_INIT;
-    int rc = 0;
-    if (clock_scale() != 1) {
-        rc = aws_client_endpoint(client, "sqs", fleet->queue.url, &endpoint, err);
-        if (rc == 0 && !aws_url_is_loopback(strbuf_str(&endpoint)))
-            rc = err_set(err, "SLUICE_TIME_SCALE: refused for fleet %s: its endpoint %s is not on loopback",
-                         fleet->name, strbuf_str(&endpoint));
-    }
-    strbuf_clean_up(&endpoint);
-    return rc;
-}
-
 static int make_fleets(struct daemon *daemon, struct err *err)
 {
     uint64_t seed = 0;
@@ -238,7 +224,7 @@ static int make_fleets(struct daemon *daemon, struct err *err)
         struct aws_client *client = get_client(daemon, fleet, err);
         if (client == NULL)
             return err_prefix(err, "%s: fleet %s", daemon->config->path, fleet->name);
-        if (check_time_scale(client, fleet, err) != 0)
+        if (endpoint_rule_check(client, fleet, err) != 0)
             return -1;
         struct fleet_control_options options = {.base = daemon->base,
                                                 .reaper = daemon->reaper,

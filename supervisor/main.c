@@ -18,10 +18,11 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
-    {"load", "send orders to a queue at a steady rate", cmd_load},
     {"run", "supervise the fleets of a configuration file until told to stop", cmd_run},
     {"check", "check a configuration file, and whether this host and the queue fit it", cmd_check},
     {"status", "show what a running supervisor sees and does", cmd_status},
+    {"load", "send orders to a queue at a steady rate", cmd_load},
+    {"demo", "run the flash sale on a local endpoint and account for every order", cmd_demo},
     {"version", "show the version", cmd_version},
 };
 
