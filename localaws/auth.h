@@ -1,0 +1,24 @@
+/* Verification of request signatures (AWS Signature Version 4, in the Authorization header). One thread. */
+#ifndef SLUICE_LOCALAWS_AUTH_H
+#define SLUICE_LOCALAWS_AUTH_H
+
+#include "aws/sigv4.h"
+#include "localaws/http_request.h"
+#include "localaws/sqs_error.h"
+
+enum { AUTH_SKEW_MAX_MS = 15 * 60 * 1000 };
+
+/* The one identity we know, and the signing key of the day. */
+struct auth {
+    const char *access_key, *secret_key; /* not owned */
+    const char *region;                  /* not owned */
+    char key_day[9];                     /* "20150830", or "" */
+    uint8_t key[SIGV4_KEY_BYTES];
+};
+
+/* Checks that `request` is signed with our key for `service`, not more than AUTH_SKEW_MAX_MS away from
+ * wall_ms (real time). The body must be complete and unchanged. */
+enum sqs_error auth_check(struct auth *auth, const struct http_request *request, const char *service,
+                          int64_t wall_ms, struct sqs_failure *failure);
+
+#endif

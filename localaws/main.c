@@ -1,0 +1,279 @@
+/*
+ * sluice-localaws: SQS on loopback, in memory, for development, demo and tests (docs/localaws.md). Reads
+ * options, listens, prints one line when it is ready and serves until a signal ends it.
+ */
+#include "base/clock.h"
+#include "base/exitcode.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/options.h"
+#include "localaws/digest.h"
+#include "localaws/http_server.h"
+#include "localaws/service.h"
+
+#include <arpa/inet.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+struct localaws_options {
+    char *listen;
+    char *region;
+    char *account;
+    char *create_queue;
+    bool verify_signatures;
+    char *access_key;
+    char *secret_key;
+    bool allow_remote;
+    bool version;
+};
+
+#define FIELD(f) offsetof(struct localaws_options, f)
+
+static const struct option_row ROWS[] = {
+    {.name = "listen",
+     .type = OPTION_STRING,
+     .offset = FIELD(listen),
+     .fallback = "127.0.0.1:9324",
+     .unit = "HOST:PORT",
+     .help = "address to listen on; port 0 takes any free one"},
+    {.name = "region",
+     .type = OPTION_STRING,
+     .offset = FIELD(region),
+     .fallback = "us-east-1",
+     .unit = "NAME",
+     .help = "region in ARNs and signatures"},
+    {.name = "account",
+     .type = OPTION_STRING,
+     .offset = FIELD(account),
+     .fallback = "123456789012",
+     .unit = "ID",
+     .help = "account in ARNs and queue URLs, 12 digits"},
+    {.name = "create_queue",
+     .type = OPTION_STRING,
+     .offset = FIELD(create_queue),
+     .unit = "NAME[,NAME...]",
+     .help = "queues to create at the start, with default attributes"},
+    {.name = "verify_signatures",
+     .type = OPTION_BOOL,
+     .offset = FIELD(verify_signatures),
+     .fallback = "false",
+     .help = "answer 403 to requests that are not signed with our key"},
+    {.name = "access_key",
+     .type = OPTION_STRING,
+     .offset = FIELD(access_key),
+     .unit = "ID",
+     .help = "key id to verify against, instead of AWS_ACCESS_KEY_ID"},
+    {.name = "secret_key",
+     .type = OPTION_STRING,
+     .offset = FIELD(secret_key),
+     .unit = "SECRET",
+     .help = "its secret, instead of AWS_SECRET_ACCESS_KEY, which others cannot read in the process list"},
+    {.name = "allow_remote",
+     .type = OPTION_BOOL,
+     .offset = FIELD(allow_remote),
+     .fallback = "false",
+     .help = "listen on other than loopback addresses"},
+    {.name = "version",
+     .type = OPTION_BOOL,
+     .offset = FIELD(version),
+     .fallback = "false",
+     .help = "print the version"},
+    OPTION_END};
+
+struct program {
+    struct localaws_options options;
+    struct event_base *base;
+    struct service *service;
+    struct http_server *server;
+};
+
+static int print_help(void)
+{
+    struct strbuf text = STRBUF_INIT;
+    strbuf_append_str(
+        &text, "Usage: sluice-localaws [options]\n\nSQS on loopback, in memory. Prints one line of JSON with"
+               " its URL when it is ready.\n\nOptions:\n");
+    options_help(ROWS, &text);
+    (void)fputs(strbuf_str(&text), stdout);
+    strbuf_clean_up(&text);
+    return EXIT_CODE_OK;
+}
+
+/* "127.0.0.1:9324", "[::1]:0"; `host` gets the address without brackets. */
+static int parse_listen(const char *text, char *host, size_t host_size, int *port, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    long number = colon == NULL || colon[1] == '\0' ? -1 : strtol(colon + 1, &end, 10);
+    if (number < 0 || number > 65535 || *end != '\0')
+        return err_set(err, "--listen %s: want HOST:PORT with a port from 0 to 65535", text);
+    size_t len = (size_t)(colon - text);
+    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    if (len == 0 || len >= host_size)
+        return err_set(err, "--listen: the host must be an IP address or localhost");
+    (void)snprintf(host, host_size, "%.*s", (int)len, text);
+    if (strcmp(host, "localhost") == 0)
+        (void)snprintf(host, host_size, "127.0.0.1");
+    *port = (int)number;
+    return 0;
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+static bool only_of(const char *text, const char *allowed)
+{
+    return text[0] != '\0' && text[strspn(text, allowed)] == '\0';
+}
+
+/* Fills the keys from the environment where they were not given, and checks what the table cannot. */
+static int check_options(struct localaws_options *o, struct err *err)
+{
+    if (strlen(o->account) != 12 || !only_of(o->account, "0123456789"))
+        return err_set(err, "--account %s: want 12 digits", o->account);
+    if (!only_of(o->region, "abcdefghijklmnopqrstuvwxyz0123456789-"))
+        return err_set(err, "--region %s: want lower-case letters, digits and hyphens", o->region);
+    if (!o->verify_signatures)
+        return 0;
+    const char *access_key = o->access_key != NULL ? o->access_key : getenv("AWS_ACCESS_KEY_ID");
+    const char *secret_key = o->secret_key != NULL ? o->secret_key : getenv("AWS_SECRET_ACCESS_KEY");
+    if (access_key == NULL || access_key[0] == '\0' || secret_key == NULL || secret_key[0] == '\0')
+        return err_set(err,
+                       "--verify-signatures needs a key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+    return 0;
+}
+
+static int create_queues(struct program *program, struct err *err)
+{
+    char *rest = program->options.create_queue;
+    for (char *name = NULL; rest != NULL && (name = strsep(&rest, ",")) != NULL;)
+        if (service_create_queue(program->service, name, err) != 0)
+            return -1;
+    return 0;
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+    struct program *program = arg;
+    (void)number;
+    (void)what;
+    (void)event_base_loopbreak(program->base);
+}
+
+/* Connections may be many: as many as the system lets us have. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int start(struct program *program, struct err *err)
+{
+    struct localaws_options *o = &program->options;
+    char host[64];
+    int port = 0;
+    if (parse_listen(o->listen, host, sizeof host, &port, err) != 0 || check_options(o, err) != 0)
+        return EXIT_CODE_USAGE;
+    if (!is_loopback(host) && !o->allow_remote) {
+        (void)err_set(err, "--listen %s is not loopback; say --allow-remote if that is wanted", o->listen);
+        return EXIT_CODE_USAGE;
+    }
+    struct service_options service_options = {.region = o->region, .account = o->account};
+    if (o->verify_signatures) {
+        service_options.access_key = o->access_key != NULL ? o->access_key : getenv("AWS_ACCESS_KEY_ID");
+        service_options.secret_key = o->secret_key != NULL ? o->secret_key : getenv("AWS_SECRET_ACCESS_KEY");
+    }
+    program->base = loop_base_new();
+    program->service = service_new(program->base, &service_options);
+    if (create_queues(program, err) != 0)
+        return EXIT_CODE_USAGE;
+    struct http_handler handler = service_handler(program->service);
+    program->server = http_server_new(program->base, host, port, &handler, err);
+    if (program->server == NULL)
+        return EXIT_CODE_UNAVAILABLE;
+    service_set_server(program->service, program->server);
+    bool is_v6 = strchr(host, ':') != NULL;
+    (void)fprintf(stdout, "{\"type\":\"listening\",\"url\":\"http://%s%s%s:%d\"}\n", is_v6 ? "[" : "", host,
+                  is_v6 ? "]" : "", http_server_port(program->server));
+    if (fflush(stdout) != 0) {
+        (void)err_set(err, "cannot write to stdout");
+        return EXIT_CODE_IO;
+    }
+    return EXIT_CODE_OK;
+}
+
+static void run(struct program *program)
+{
+    struct event *term = evsignal_new(program->base, SIGTERM, on_signal, program);
+    struct event *interrupt = evsignal_new(program->base, SIGINT, on_signal, program);
+    if (term == NULL || interrupt == NULL || event_add(term, NULL) != 0 || event_add(interrupt, NULL) != 0)
+        abort();
+    LOG(LOG_INFO, "listening", LOG_INT("port", http_server_port(program->server)),
+        LOG_INT("time_scale", clock_scale()));
+    (void)event_base_dispatch(program->base);
+    event_free(term);
+    event_free(interrupt);
+}
+
+static void clean_up(struct program *program)
+{
+    http_server_free(program->server);
+    service_free(program->service);
+    if (program->base != NULL)
+        event_base_free(program->base);
+    options_clean_up(ROWS, &program->options);
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = {.text = ""};
+    struct program program = {.base = NULL};
+    int operand_count = 0;
+    const char **operands = calloc((size_t)argc + 1, sizeof *operands);
+    int code = EXIT_CODE_OK;
+    if (operands == NULL || log_init_from_env("sluice-localaws", &err) != 0 || clock_init(&err) != 0) {
+        code = EXIT_CODE_USAGE;
+        goto done;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    options_set_defaults(ROWS, &program.options);
+    int parsed = options_parse_args(ROWS, &program.options, argc, argv, operands, &operand_count, &err);
+    if (parsed == 0 && operand_count > 0)
+        parsed = err_set(&err, "unexpected argument %s; see --help", operands[0]);
+    if (parsed == 1) {
+        code = print_help();
+    } else if (parsed != 0) {
+        code = EXIT_CODE_USAGE;
+    } else if (program.options.version) {
+        (void)puts("sluice-localaws " SLUICE_VERSION);
+    } else if (digest_check() != 0) {
+        (void)err_set(&err, "the crypto library refuses MD5, which SQS uses in its replies (FIPS mode?)");
+        code = EXIT_CODE_SOFTWARE;
+    } else {
+        raise_file_limit();
+        code = start(&program, &err);
+        if (code == EXIT_CODE_OK)
+            run(&program);
+    }
+done:
+    if (code != EXIT_CODE_OK)
+        (void)fprintf(stderr, "sluice-localaws: %s\n", err.text);
+    clean_up(&program);
+    free(operands);
+    return code;
+}

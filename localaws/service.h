@@ -1,0 +1,51 @@
+/*
+ * The SQS endpoint: takes HTTP requests, tells protocol and operation, verifies signatures, lets faults
+ * happen, runs operations on the engine and answers, at once or when a wait is over. Product time comes in
+ * here. One thread.
+ */
+#ifndef SLUICE_LOCALAWS_SERVICE_H
+#define SLUICE_LOCALAWS_SERVICE_H
+
+#include "base/loop.h"
+#include "base/strbuf.h"
+#include "localaws/auth.h"
+#include "localaws/faults.h"
+#include "localaws/http_server.h"
+#include "localaws/sqs_ops.h"
+
+struct service_options {
+    const char *region;
+    const char *account;
+    const char *access_key, *secret_key; /* NULL: signatures are not verified */
+};
+
+/* For /_localaws/stats. */
+struct service_stats {
+    uint64_t calls[SQS_OP_MAX];
+    uint64_t failures[SQS_OP_MAX]; /* of the calls: answered with an error of the operation itself */
+    uint64_t refused;              /* signature, protocol or unknown operation */
+    uint64_t gone;                 /* clients that left before their answer */
+};
+
+struct service;
+
+struct service *service_new(struct event_base *base, const struct service_options *options);
+/* Free it after the server, whose connections may still hold calls. */
+void service_free(struct service *service);
+/* The functions of the HTTP server. */
+struct http_handler service_handler(struct service *service);
+/* So that statistics can tell its connections. */
+void service_set_server(struct service *service, struct http_server *server);
+
+/* Creates a queue with default attributes. Returns 0 or -1 with err. */
+int service_create_queue(struct service *service, const char *name, struct err *err);
+
+/* For admin.c */
+struct faults *service_faults(struct service *service);
+const struct service_stats *service_stats(const struct service *service);
+struct sqs_engine *service_engine(struct service *service);
+size_t service_connections(const struct service *service);
+/* Clears what faults laid over the counts of queues. */
+void service_forget_count_faults(struct service *service);
+
+#endif

@@ -1,0 +1,253 @@
+/* Messages: checks, copies and digests; see sqs_message.h. */
+#include "localaws/sqs_message.h"
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+size_t sqs_message_spec_bytes(const struct sqs_message_spec *spec)
+{
+    size_t bytes = spec->body.len;
+    for (size_t i = 0; i < spec->attribute_count; i++)
+        bytes += spec->attributes[i].name.len + spec->attributes[i].type.len + spec->attributes[i].value.len;
+    return bytes;
+}
+
+/* Length of the character at s if SQS takes it (#x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF in
+ * UTF-8), else 0. */
+static size_t good_character(const unsigned char *s, size_t left)
+{
+    if (s[0] < 0x80)
+        return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n' || s[0] == '\r' ? 1 : 0;
+    size_t len = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
+                 : (s[0] & 0xF0) == 0xE0        ? 3
+                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
+                                                : 0;
+    if (len == 0 || len > left)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
+        (s[0] == 0xF4 && s[1] > 0x8F) || (s[0] == 0xEF && s[1] == 0xBF && s[2] >= 0xBE))
+        return 0;
+    return len;
+}
+
+static bool good_text(struct slice text)
+{
+    const unsigned char *s = (const unsigned char *)text.at;
+    for (size_t i = 0; i < text.len;) {
+        if (s[i] >= 0x20 && s[i] < 0x80) {
+            i++;
+            continue;
+        }
+        size_t len = good_character(s + i, text.len - i);
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}
+
+static bool good_attribute_name(struct slice name)
+{
+    if (name.len == 0 || name.len > SQS_ATTRIBUTE_NAME_MAX || name.at[0] == '.' ||
+        name.at[name.len - 1] == '.')
+        return false;
+    if ((name.len >= 4 && strncasecmp(name.at, "aws.", 4) == 0) ||
+        (name.len >= 7 && strncasecmp(name.at, "amazon.", 7) == 0))
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i];
+        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                    c == '-' || c == '.';
+        if (!good || (c == '.' && name.at[i - 1] == '.'))
+            return false;
+    }
+    return true;
+}
+
+/* True when `type` is `base` or `base.custom`. */
+static bool type_is(struct slice type, const char *base)
+{
+    size_t len = strlen(base);
+    return slice_starts_with(type, base) && (type.len == len || type.at[len] == '.');
+}
+
+static bool good_number(struct slice text)
+{
+    char copy[64];
+    if (text.len == 0 || text.len >= sizeof copy)
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (strchr("+-.0123456789eE", text.at[i]) == NULL || text.at[i] == '\0')
+            return false;
+    memcpy(copy, text.at, text.len);
+    copy[text.len] = '\0';
+    char *end = NULL;
+    (void)strtod(copy, &end);
+    return *end == '\0';
+}
+
+static enum sqs_error check_attribute(const struct sqs_attribute *a, struct sqs_failure *failure)
+{
+    int shown = (int)(a->name.len < 80 ? a->name.len : 80);
+    const char *name = a->name.at == NULL ? "" : a->name.at;
+    if (!good_attribute_name(a->name))
+        return sqs_fail(
+            failure, SQS_INVALID_PARAMETER_VALUE,
+            "Message attribute name '%.*s' is invalid: 1 to 256 of A-Z a-z 0-9 _ - and single inner periods,"
+            " not starting with AWS. or Amazon.",
+            shown, name);
+    if (a->type.at == NULL || a->type.len == 0 || a->type.len > SQS_ATTRIBUTE_NAME_MAX || !good_text(a->type))
+        return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
+                        "The message attribute '%.*s' must contain a DataType of 1 to 256 characters.", shown,
+                        name);
+    if (!type_is(a->type, "String") && !type_is(a->type, "Number") && !type_is(a->type, "Binary"))
+        return sqs_fail(
+            failure, SQS_INVALID_PARAMETER_VALUE,
+            "The message attribute '%.*s' has an invalid message attribute type, the set of supported type"
+            " prefixes is Binary, Number, and String.",
+            shown, name);
+    if (a->value.at == NULL || a->value.len == 0 || a->is_binary != type_is(a->type, "Binary"))
+        return sqs_fail(
+            failure, SQS_INVALID_PARAMETER_VALUE,
+            "The message attribute '%.*s' must contain a non-empty message attribute value for its type"
+            " (StringValue for String and Number, BinaryValue for Binary).",
+            shown, name);
+    if (!a->is_binary && !good_text(a->value))
+        return sqs_fail(failure, SQS_INVALID_MESSAGE_CONTENTS,
+                        "Invalid characters were found in the message attribute '%.*s'.", shown, name);
+    if (type_is(a->type, "Number") && !good_number(a->value))
+        return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
+                        "Can't cast the value of message attribute '%.*s' to a number.", shown, name);
+    return SQS_OK;
+}
+
+static enum sqs_error check_ids(const struct sqs_message_spec *spec, struct sqs_failure *failure)
+{
+    if (spec->group_id.at != NULL && (spec->group_id.len == 0 || spec->group_id.len > 128))
+        return sqs_fail(
+            failure, SQS_INVALID_PARAMETER_VALUE,
+            "Value for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include"
+            " alphanumeric and punctuation characters. 1 to 128 in length.");
+    for (size_t i = 0; i < spec->group_id.len; i++)
+        if (spec->group_id.at[i] <= 0x20 || spec->group_id.at[i] >= 0x7F)
+            return sqs_fail(
+                failure, SQS_INVALID_PARAMETER_VALUE,
+                "Value for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include"
+                " alphanumeric and punctuation characters. 1 to 128 in length.");
+    if (!good_text(spec->trace_header))
+        return sqs_fail(failure, SQS_INVALID_MESSAGE_CONTENTS,
+                        "Invalid characters were found in the system attribute AWSTraceHeader.");
+    return SQS_OK;
+}
+
+enum sqs_error sqs_message_spec_check(const struct sqs_message_spec *spec, struct sqs_failure *failure)
+{
+    if (spec->body.len == 0)
+        return sqs_fail(failure, SQS_MISSING_PARAMETER,
+                        "The request must contain the parameter MessageBody.");
+    if (!good_text(spec->body))
+        return sqs_fail(
+            failure, SQS_INVALID_MESSAGE_CONTENTS,
+            "Invalid characters were found in the message body. Valid unicode characters are #x9 | #xA | #xD"
+            " | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF");
+    if (spec->attribute_count > SQS_ATTRIBUTES_MAX)
+        return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
+                        "Number of message attributes [%zu] exceeds the allowed maximum [%d].",
+                        spec->attribute_count, SQS_ATTRIBUTES_MAX);
+    for (size_t i = 0; i < spec->attribute_count; i++) {
+        if (check_attribute(&spec->attributes[i], failure) != SQS_OK)
+            return failure->error;
+        for (size_t k = 0; k < i; k++)
+            if (slice_equal(spec->attributes[k].name, spec->attributes[i].name))
+                return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
+                                "Message attribute name '%.*s' already exists.",
+                                (int)(spec->attributes[i].name.len % 81), spec->attributes[i].name.at);
+    }
+    return check_ids(spec, failure);
+}
+
+static struct slice copy_slice(char **to, struct slice from)
+{
+    if (from.at == NULL)
+        return from;
+    struct slice copy = {.at = *to, .len = from.len};
+    if (from.len > 0)
+        memcpy(*to, from.at, from.len);
+    *to += from.len;
+    return copy;
+}
+
+struct sqs_message *sqs_message_new(const struct sqs_message_spec *spec)
+{
+    size_t attributes_bytes = spec->attribute_count * sizeof(struct sqs_attribute);
+    size_t text_bytes = sqs_message_spec_bytes(spec) + spec->group_id.len + spec->trace_header.len;
+    struct sqs_message *m =
+        xmalloc(sizeof *m + _Alignof(struct sqs_attribute) + attributes_bytes + text_bytes);
+    memset(m, 0, sizeof *m);
+    uintptr_t misfit = (uintptr_t)m->block % _Alignof(struct sqs_attribute);
+    char *to = m->block + (misfit == 0 ? 0 : _Alignof(struct sqs_attribute) - misfit);
+    m->attributes = (struct sqs_attribute *)(void *)to;
+    m->attribute_count = spec->attribute_count;
+    to += attributes_bytes;
+    const struct sqs_attribute *sorted[SQS_ATTRIBUTES_MAX] = {NULL};
+    for (size_t i = 0; i < spec->attribute_count; i++) {
+        const struct sqs_attribute *from = &spec->attributes[i];
+        m->attributes[i].name = copy_slice(&to, from->name);
+        m->attributes[i].type = copy_slice(&to, from->type);
+        m->attributes[i].value = copy_slice(&to, from->value);
+        m->attributes[i].is_binary = from->is_binary;
+        sorted[i] = &m->attributes[i];
+    }
+    m->body = copy_slice(&to, spec->body);
+    m->group_id = copy_slice(&to, spec->group_id);
+    m->trace_header = copy_slice(&to, spec->trace_header);
+    digest_md5(m->body.at, m->body.len, m->body_md5);
+    if (m->attribute_count > 0)
+        sqs_message_attributes_md5(sorted, m->attribute_count, m->attributes_md5);
+    return m;
+}
+
+void sqs_message_free(struct sqs_message *message)
+{
+    if (message == NULL)
+        return;
+    free(message->source_arn);
+    free(message);
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct sqs_attribute *a = *(const struct sqs_attribute *const *)left;
+    const struct sqs_attribute *b = *(const struct sqs_attribute *const *)right;
+    size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
+    int order = memcmp(a->name.at, b->name.at, len);
+    return order != 0 ? order : (a->name.len > b->name.len) - (a->name.len < b->name.len);
+}
+
+static void append_prefixed(struct strbuf *out, struct slice text)
+{
+    char len[4] = {(char)(text.len >> 24), (char)(text.len >> 16), (char)(text.len >> 8), (char)text.len};
+    strbuf_append(out, len, sizeof len);
+    strbuf_append(out, text.at, text.len);
+}
+
+void sqs_message_attributes_md5(const struct sqs_attribute **list, size_t count,
+                                uint8_t out[static DIGEST_MD5_BYTES])
+{
+    struct strbuf text = STRBUF_INIT;
+    qsort(list, count, sizeof *list, by_name);
+    for (size_t i = 0; i < count; i++) {
+        append_prefixed(&text, list[i]->name);
+        append_prefixed(&text, list[i]->type);
+        strbuf_append_char(&text, list[i]->is_binary ? 2 : 1);
+        append_prefixed(&text, list[i]->value);
+    }
+    digest_md5(text.data, text.len, out);
+    strbuf_clean_up(&text);
+}

@@ -1,0 +1,36 @@
+/* What the files of sqs_ops.h share among themselves. */
+#ifndef SLUICE_LOCALAWS_SQS_OPS_PARTS_H
+#define SLUICE_LOCALAWS_SQS_OPS_PARTS_H
+
+#include "localaws/sqs_ops.h"
+
+/* True for the names that GetQueueAttributes knows, also those of FIFO queues. */
+bool sqs_ops_is_queue_attribute(struct slice name);
+
+/* 0..43200 seconds, or SQS_INVALID_PARAMETER_VALUE. */
+enum sqs_error sqs_ops_check_visibility(int64_t visibility_s, struct sqs_failure *failure);
+
+/* sqs_receive.c */
+enum sqs_error sqs_ops_receive(struct sqs_context *context, struct sqs_request *request,
+                               struct sqs_queue *queue, struct strbuf *out, struct sqs_failure *failure);
+
+/* sqs_batch.c: send, delete and change visibility, single and in batches */
+enum sqs_error sqs_ops_send(struct sqs_context *context, struct sqs_request *request, struct sqs_queue *queue,
+                            struct strbuf *out, struct sqs_failure *failure);
+enum sqs_error sqs_ops_delete(struct sqs_context *context, struct sqs_request *request,
+                              struct sqs_queue *queue, struct strbuf *out, struct sqs_failure *failure);
+enum sqs_error sqs_ops_change_visibility(struct sqs_context *context, struct sqs_request *request,
+                                         struct sqs_queue *queue, struct strbuf *out,
+                                         struct sqs_failure *failure);
+enum sqs_error sqs_ops_batch(struct sqs_context *context, struct sqs_request *request,
+                             struct sqs_queue *queue, struct strbuf *out, struct sqs_failure *failure);
+
+/* sqs_attributes.c */
+enum sqs_error sqs_ops_get_attributes(struct sqs_context *context, struct sqs_request *request,
+                                      struct sqs_queue *queue, struct strbuf *out,
+                                      struct sqs_failure *failure);
+
+/* A reply without a result. */
+enum sqs_error sqs_ops_write_void(struct sqs_context *context, enum sqs_op op, struct strbuf *out);
+
+#endif
