@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { LABEL_COLUMNS = 14, COLUMNS_MIN = 40, COLUMNS_MAX = 160, REDRAW_REAL_MS = 100, PLAIN_EVERY_S = 10 };
+enum { LABEL_COLUMNS = 14, COLUMNS_MIN = 60, COLUMNS_MAX = 160, REDRAW_REAL_MS = 100, PLAIN_EVERY_S = 10 };
 
 #define CURSOR_HIDE "\033[?25l"
 #define CURSOR_SHOW "\033[?25h"
