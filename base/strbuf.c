@@ -29,6 +29,7 @@ char *strbuf_reserve(struct strbuf *b, size_t more)
             capacity *= 2;
         b->data = xrealloc(b->data, capacity);
         b->capacity = capacity;
+        b->data[b->len] = '\0'; /* new memory is text, too, when nothing gets added */
     }
     return b->data + b->len;
 }

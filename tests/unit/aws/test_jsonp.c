@@ -1,0 +1,349 @@
+/* The pull parser: what it takes, what it refuses, and that it never reads or writes outside its buffer. */
+#include "aws/jsonp.h"
+
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+
+/* A copy of the text in memory of exactly its size, so that sanitizers and valgrind see every step outside.
+ */
+static char *exact_copy(const char *text, size_t len)
+{
+    char *copy = malloc(len > 0 ? len : 1);
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, text, len);
+    return copy;
+}
+
+/* Whether the text as a whole is one JSON value. */
+static bool is_json(const char *text, size_t len)
+{
+    char *copy = exact_copy(text, len);
+    struct jsonp p = jsonp_start(copy, len);
+    (void)jsonp_skip(&p);
+    bool good = jsonp_finish(&p);
+    free(copy);
+    return good;
+}
+
+START_TEST(valid_texts_are_taken)
+{
+    static const char *const TEXTS[] = {"{}",
+                                        "[]",
+                                        " [ ] ",
+                                        "\t{\r\n}",
+                                        "\"\"",
+                                        "0",
+                                        "-0",
+                                        "12",
+                                        "-1.5e+10",
+                                        "1E5",
+                                        "0.1",
+                                        "true",
+                                        "false",
+                                        "null",
+                                        "[1,2,3]",
+                                        "[[],[[]],{}]",
+                                        "{\"a\":1,\"b\":[true,null],\"c\":{\"d\":\"e\"}}",
+                                        "{\"\":\"\"}",
+                                        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+                                        "\"\\u0041\\u00e9\\u20AC\"",
+                                        "\"\\ud83d\\ude00\"",
+                                        "\"\\u0000\"",
+                                        "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f\"",
+                                        "123456789012345678901234567890123456789012345678901234567890",
+                                        "[1e999]",
+                                        "{\"a\":1,\"a\":2}"};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++)
+        ck_assert_msg(is_json(TEXTS[i], strlen(TEXTS[i])), "%s", TEXTS[i]);
+}
+END_TEST
+
+START_TEST(invalid_texts_are_refused)
+{
+    static const char *const TEXTS[] = {"",
+                                        " ",
+                                        "{",
+                                        "}",
+                                        "[",
+                                        "]",
+                                        "[1",
+                                        "[1,",
+                                        "[1,]",
+                                        "[,1]",
+                                        "[1 2]",
+                                        "{\"a\"}",
+                                        "{\"a\":}",
+                                        "{\"a\":1,}",
+                                        "{a:1}",
+                                        "{'a':1}",
+                                        "{\"a\" 1}",
+                                        "{\"a\":1 \"b\":2}",
+                                        "{1:2}",
+                                        "[1]]",
+                                        "{}{}",
+                                        "1 2",
+                                        "nul",
+                                        "nulll",
+                                        "True",
+                                        "tru",
+                                        "falsey",
+                                        "+1",
+                                        "01",
+                                        "-",
+                                        "-a",
+                                        "1.",
+                                        ".5",
+                                        "1e",
+                                        "1e+",
+                                        "0x1",
+                                        "NaN",
+                                        "Infinity",
+                                        "\"",
+                                        "\"a",
+                                        "\"\\\"",
+                                        "\"\\x41\"",
+                                        "\"\\u12\"",
+                                        "\"\\u12g4\"",
+                                        "\"\\ud800\"",
+                                        "\"\\udc00\"",
+                                        "\"\\ud800\\u0041\"",
+                                        "\"\\ud800x\"",
+                                        "\"\\ud83d\\ud83d\"",
+                                        "\"\n\"",
+                                        "\"\t\"",
+                                        "\"\x01\"",
+                                        "\"\x80\"",
+                                        "\"\xc3\"",
+                                        "\"\xc0\x80\"",
+                                        "\"\xe0\x80\x80\"",
+                                        "\"\xed\xa0\x80\"",
+                                        "\"\xf4\x90\x80\x80\"",
+                                        "\"\xf8\x88\x80\x80\x80\"",
+                                        "\"\xe2\x82\"",
+                                        "[1}",
+                                        "{\"a\":1]",
+                                        "//",
+                                        "[/**/]",
+                                        "\xef\xbb\xbf{}"};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++)
+        ck_assert_msg(!is_json(TEXTS[i], strlen(TEXTS[i])), "%s", TEXTS[i]);
+    ck_assert(!is_json("\"a\0b\"", 5)); /* a raw NUL in a string */
+    ck_assert(!is_json("{}\0", 3));
+}
+END_TEST
+
+START_TEST(depth_is_limited)
+{
+    char text[3 * JSONP_DEPTH_MAX] = "";
+    for (int depth = JSONP_DEPTH_MAX - 1; depth <= JSONP_DEPTH_MAX + 1; depth++) {
+        size_t len = 0;
+        for (int i = 0; i < depth; i++)
+            text[len++] = '[';
+        for (int i = 0; i < depth; i++)
+            text[len++] = ']';
+        ck_assert_int_eq(is_json(text, len), depth <= JSONP_DEPTH_MAX);
+    }
+    char deep[20000];
+    memset(deep, '[', sizeof deep);
+    ck_assert(!is_json(deep, sizeof deep));
+    for (size_t i = 0; i + 4 < sizeof deep; i += 5)
+        memcpy(deep + i, "{\"a\":", 5);
+    ck_assert(!is_json(deep, sizeof deep));
+}
+END_TEST
+
+static const char REPLY[] =
+    "{\"Messages\":[{\"MessageId\":\"m\\u00e91\",\"Body\":\"a\\\"b\\\\c\\n\\ud83d\\ude00 "
+    "\xe2\x82\xac\",\"n\":-12.5e3,"
+    "\"Attributes\":{\"k\":\"1\",\"t\":true,\"f\":false,\"z\":null}},{}],\"x\":[1,2,[3]]}";
+
+START_TEST(a_text_cut_at_any_byte_is_refused)
+{
+    ck_assert(is_json(REPLY, sizeof REPLY - 1));
+    for (size_t len = 0; len < sizeof REPLY - 1; len++)
+        ck_assert_msg(!is_json(REPLY, len), "cut at %zu", len);
+}
+END_TEST
+
+START_TEST(a_text_with_any_byte_changed_is_read_within_bounds)
+{
+    char text[sizeof REPLY];
+    for (size_t i = 0; i < sizeof REPLY - 1; i++) {
+        for (int c = 0; c < 256; c++) {
+            memcpy(text, REPLY, sizeof REPLY);
+            text[i] = (char)c;
+            (void)is_json(text, sizeof REPLY - 1);
+        }
+    }
+}
+END_TEST
+
+START_TEST(strings_are_unescaped_in_place)
+{
+    char text[] =
+        "[\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\\"\\/\\\\\\b\\f\\n\\r\\t.\",\"nul\\u0000in\",\"plain\"]";
+    struct jsonp p = jsonp_start(text, strlen(text));
+    const char *got = NULL;
+    size_t len = 0;
+    ck_assert(jsonp_array(&p));
+    ck_assert(jsonp_next_element(&p) && jsonp_string(&p, &got, &len));
+    ck_assert_str_eq(got, "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"/\\\b\f\n\r\t.");
+    ck_assert_uint_eq(len, strlen(got));
+    ck_assert(jsonp_next_element(&p) && jsonp_string(&p, &got, &len));
+    ck_assert_uint_eq(len, 6);
+    ck_assert_mem_eq(got, "nul\0in", 7);
+    ck_assert(jsonp_next_element(&p) && jsonp_string(&p, &got, &len));
+    ck_assert_str_eq(got, "plain");
+    ck_assert(!jsonp_next_element(&p));
+    ck_assert(jsonp_finish(&p));
+}
+END_TEST
+
+START_TEST(special_bytes_are_found_at_every_place_of_a_word)
+{
+    for (size_t at = 0; at < 40; at++) {
+        for (int kind = 0; kind < 4; kind++) {
+            static const char *const SPECIAL[] = {"\\n", "\xc3\xa9", "\\\"", "\\u00e9"};
+            static const char *const PLAIN[] = {"\n", "\xc3\xa9", "\"", "\xc3\xa9"};
+            char text[128];
+            char want[128];
+            (void)snprintf(text, sizeof text, "\"%.*s%s%s\"", (int)at,
+                           "0123456789abcdefghijklmnopqrstuvwxyz,.-_!", SPECIAL[kind], "tail of the text");
+            (void)snprintf(want, sizeof want, "%.*s%s%s", (int)at,
+                           "0123456789abcdefghijklmnopqrstuvwxyz,.-_!", PLAIN[kind], "tail of the text");
+            struct jsonp p = jsonp_start(text, strlen(text));
+            const char *got = NULL;
+            size_t len = 0;
+            ck_assert(jsonp_string(&p, &got, &len) && jsonp_finish(&p));
+            ck_assert_str_eq(got, want);
+        }
+    }
+}
+END_TEST
+
+START_TEST(members_come_one_by_one_with_repeats)
+{
+    char text[] = " { \"a\" : 1 , \"b\" : [ ] , \"a\" : { \"c\" : null } } ";
+    struct jsonp p = jsonp_start(text, strlen(text));
+    const char *key = NULL;
+    int64_t value = 0;
+    ck_assert(jsonp_object(&p));
+    ck_assert(jsonp_next_key(&p, &key));
+    ck_assert_str_eq(key, "a");
+    ck_assert(jsonp_int(&p, &value));
+    ck_assert_int_eq(value, 1);
+    ck_assert(jsonp_next_key(&p, &key));
+    ck_assert_str_eq(key, "b");
+    ck_assert(jsonp_array(&p));
+    ck_assert(!jsonp_next_element(&p));
+    ck_assert(jsonp_next_key(&p, &key));
+    ck_assert_str_eq(key, "a");
+    ck_assert_int_eq(jsonp_peek(&p), JSONP_OBJECT);
+    ck_assert(jsonp_skip(&p));
+    ck_assert(!jsonp_next_key(&p, &key));
+    ck_assert(jsonp_finish(&p));
+}
+END_TEST
+
+/* jsonp_int() of one text. */
+static bool take_int(const char *text, int64_t *ret)
+{
+    char *copy = exact_copy(text, strlen(text));
+    struct jsonp p = jsonp_start(copy, strlen(text));
+    bool good = jsonp_int(&p, ret) && jsonp_finish(&p);
+    free(copy);
+    return good;
+}
+
+START_TEST(whole_numbers_fit_or_are_refused)
+{
+    int64_t value = 0;
+    ck_assert(take_int("0", &value) && value == 0);
+    ck_assert(take_int("-0", &value) && value == 0);
+    ck_assert(take_int("-17", &value) && value == -17);
+    ck_assert(take_int("9223372036854775807", &value) && value == INT64_MAX);
+    ck_assert(take_int("-9223372036854775808", &value) && value == INT64_MIN);
+    value = 5;
+    static const char *const BAD[] = {"9223372036854775808",
+                                      "-9223372036854775809",
+                                      "99999999999999999999999999999999999999",
+                                      "18446744073709551616",
+                                      "1.0",
+                                      "1e3",
+                                      "\"1\"",
+                                      "true",
+                                      "null",
+                                      "",
+                                      "-"};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+        ck_assert_msg(!take_int(BAD[i], &value), "%s", BAD[i]);
+    ck_assert_int_eq(value, 5);
+}
+END_TEST
+
+START_TEST(a_value_of_another_type_is_refused_and_the_first_problem_sticks)
+{
+    char text[] = "{\"a\":\"x\",\"b\":true}";
+    struct jsonp p = jsonp_start(text, strlen(text));
+    const char *key = NULL;
+    bool flag = false;
+    size_t offset = 0;
+    ck_assert_str_eq(jsonp_problem(&p, &offset), "");
+    ck_assert(!jsonp_array(&p));
+    ck_assert_str_eq(jsonp_problem(&p, &offset), "array expected");
+    ck_assert(!jsonp_object(&p));
+    ck_assert(!jsonp_next_key(&p, &key));
+    ck_assert(!jsonp_finish(&p));
+    ck_assert_str_eq(jsonp_problem(&p, &offset), "array expected");
+    ck_assert_uint_eq(offset, 0);
+
+    struct jsonp q = jsonp_start(text, strlen(text));
+    ck_assert(jsonp_object(&q) && jsonp_next_key(&q, &key));
+    ck_assert(!jsonp_bool(&q, &flag));
+    ck_assert_str_eq(jsonp_problem(&q, &offset), "true or false expected");
+    ck_assert_uint_eq(offset, 5);
+}
+END_TEST
+
+START_TEST(an_object_left_open_is_noticed)
+{
+    char text[] = "{\"a\":1}";
+    struct jsonp p = jsonp_start(text, strlen(text));
+    const char *key = NULL;
+    int64_t value = 0;
+    ck_assert(jsonp_object(&p) && jsonp_next_key(&p, &key) && jsonp_int(&p, &value));
+    ck_assert(!jsonp_finish(&p));
+    struct jsonp nothing = jsonp_start(NULL, 0);
+    ck_assert(!jsonp_object(&nothing));
+}
+END_TEST
+
+START_TEST(a_key_with_a_nul_is_refused)
+{
+    char text[] = "{\"a\\u0000b\":1}";
+    struct jsonp p = jsonp_start(text, strlen(text));
+    const char *key = NULL;
+    ck_assert(jsonp_object(&p));
+    ck_assert(!jsonp_next_key(&p, &key));
+}
+END_TEST
+
+START_TEST(utf8_is_told_from_other_bytes)
+{
+    ck_assert(jsonp_is_utf8("", 0));
+    ck_assert(jsonp_is_utf8("plain text of more than eight bytes\n\t\"\\", 39));
+    ck_assert(jsonp_is_utf8("\xc3\xa9\xf0\x9f\x98\x80", 6));
+    ck_assert(jsonp_is_utf8("a\0b", 3));
+    ck_assert(!jsonp_is_utf8("\xe9", 1));
+    ck_assert(!jsonp_is_utf8("abc\xc3", 4));
+    ck_assert(!jsonp_is_utf8("\xed\xa0\x80", 3));
+}
+END_TEST
+
+UNIT_MAIN("jsonp", valid_texts_are_taken, invalid_texts_are_refused, depth_is_limited,
+          a_text_cut_at_any_byte_is_refused, a_text_with_any_byte_changed_is_read_within_bounds,
+          strings_are_unescaped_in_place, special_bytes_are_found_at_every_place_of_a_word,
+          members_come_one_by_one_with_repeats, whole_numbers_fit_or_are_refused,
+          a_value_of_another_type_is_refused_and_the_first_problem_sticks, an_object_left_open_is_noticed,
+          a_key_with_a_nul_is_refused, utf8_is_told_from_other_bytes)
