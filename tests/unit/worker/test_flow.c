@@ -1,0 +1,149 @@
+/* Flow control: a table of views, and random runs in which its bounds hold and nothing starves. */
+#include "tests/unit/unit.h"
+
+#include "worker/flow.h"
+
+START_TEST(next_poll_by_table)
+{
+    static const struct {
+        struct flow_view view;
+        int want;
+        const char *why;
+    } ROWS[] = {
+        {{.capacity = 5, .target = 1}, 10, "idle: a whole batch fits"},
+        {{.capacity = 5, .held = 5, .target = 1}, 10, "all slots busy, nothing waits: a batch fits exactly"},
+        {{.capacity = 5, .held = 6, .waiting = 1, .target = 1}, 9, "next to nothing waits: what fits"},
+        {{.capacity = 5, .held = 7, .waiting = 2, .target = 1}, 0, "enough waits: no small poll"},
+        {{.capacity = 5, .held = 15, .waiting = 10, .target = 1}, 0, "full"},
+        {{.capacity = 5, .held = 15, .waiting = 0, .target = 1}, 0, "full, though nothing waits yet"},
+        {{.capacity = 5, .held = 5, .polls = 1, .polled = 10, .target = 9}, 0, "the open poll may fill it"},
+        {{.capacity = 5, .held = 3, .polls = 1, .polled = 10, .target = 9},
+         0,
+         "room for two, but a poll is under way"},
+        {{.capacity = 5, .held = 3, .polls = 0, .polled = 10, .target = 1},
+         2,
+         "an overdue poll keeps its room only"},
+        {{.capacity = 100, .held = 0, .polls = 1, .polled = 10, .target = 1}, 0, "one poll wanted, one open"},
+        {{.capacity = 100, .held = 0, .polls = 1, .polled = 10, .target = 2}, 10, "a second wanted"},
+        {{.capacity = 100, .held = 95, .waiting = 0, .polls = 1, .polled = 10, .target = 11},
+         0,
+         "5 fit beside a poll"},
+        {{.capacity = 1, .target = 1}, 10, "the smallest capacity"},
+        {{.capacity = 0, .target = 1}, 0, "paused"},
+        {{.capacity = 5, .target = 1, .blocked = true}, 0, "blocked"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        ck_assert_msg(flow_next_poll(&ROWS[i].view) == ROWS[i].want, "%s: got %d, want %d", ROWS[i].why,
+                      flow_next_poll(&ROWS[i].view), ROWS[i].want);
+}
+END_TEST
+
+START_TEST(excess_by_table)
+{
+    static const struct {
+        int capacity, held, waiting, want;
+    } ROWS[] = {{5, 15, 10, 0}, {5, 16, 11, 1}, {5, 30, 20, 15}, {5, 30, 3, 3}, {0, 10, 6, 6}, {0, 0, 0, 0}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        struct flow_view view = {
+            .capacity = ROWS[i].capacity, .held = ROWS[i].held, .waiting = ROWS[i].waiting};
+        ck_assert_int_eq(flow_excess(&view), ROWS[i].want);
+    }
+}
+END_TEST
+
+START_TEST(target_by_table)
+{
+    static const struct {
+        int target, capacity, asked, got, want;
+    } ROWS[] = {{1, 100, 10, 10, 2}, {2, 100, 10, 10, 4}, {8, 100, 10, 10, 11}, {11, 100, 10, 0, 1},
+                {4, 100, 10, 3, 3},  {1, 100, 10, 3, 1},  {1, 5, 10, 10, 1},    {1, 5, 9, 9, 1},
+                {1, 20, 10, 10, 2},  {3, 20, 10, 10, 3},  {2, 0, 10, 10, 1}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        ck_assert_int_eq(flow_target_after(ROWS[i].target, ROWS[i].capacity, ROWS[i].asked, ROWS[i].got),
+                         ROWS[i].want);
+}
+END_TEST
+
+static unsigned long long g_random = 88172645463325252ULL;
+
+static int random_below(int n)
+{
+    g_random ^= g_random << 13;
+    g_random ^= g_random >> 7;
+    g_random ^= g_random << 17;
+    return (int)(g_random % (unsigned long long)n);
+}
+
+struct world {
+    struct flow_view view;
+    int asked[64];
+    int running;
+};
+
+static void answer_poll(struct world *w)
+{
+    int i = random_below(w->view.polls);
+    int asked = w->asked[i];
+    int got = random_below(3) == 0 ? 0 : random_below(2) == 0 ? asked : random_below(asked + 1);
+    w->asked[i] = w->asked[--w->view.polls];
+    w->view.polled -= asked;
+    w->view.held += got;
+    w->view.target = flow_target_after(w->view.target, w->view.capacity, asked, got);
+}
+
+static void start_and_poll(struct world *w)
+{
+    int asked = 0;
+    w->view.waiting = w->view.held > w->view.capacity ? w->view.held - w->view.capacity : 0;
+    w->running = w->view.held - w->view.waiting;
+    while ((asked = flow_next_poll(&w->view)) > 0) {
+        ck_assert_int_le(asked, FLOW_BATCH);
+        w->asked[w->view.polls++] = asked;
+        w->view.polled += asked;
+    }
+}
+
+START_TEST(held_never_exceeds_capacity_and_ten_and_an_idle_slot_always_has_a_poll)
+{
+    for (long run = 0; run < unit_steps(200); run++) {
+        struct world w = {.view = {.capacity = 1 + random_below(120), .target = 1}};
+        for (int step = 0; step < 500; step++) {
+            start_and_poll(&w);
+            ck_assert_int_le(w.view.held + w.view.polled, w.view.capacity + FLOW_PREFETCH_MAX);
+            /* No starvation: a free slot has a poll under way for it. */
+            ck_assert(w.running == w.view.capacity || w.view.polls > 0);
+            if (w.view.polls > 0 && random_below(2) == 0)
+                answer_poll(&w);
+            else if (w.running > 0)
+                w.view.held -= 1 + random_below(w.running);
+        }
+    }
+}
+END_TEST
+
+START_TEST(slow_handlers_cost_about_one_receive_for_ten_messages)
+{
+    struct world w = {.view = {.capacity = 5, .target = 1}};
+    int receives = 0;
+    int received = 0;
+    for (int step = 0; step < 10000; step++) {
+        start_and_poll(&w);
+        while (w.view.polls > 0) { /* the queue is never empty */
+            int asked = w.asked[--w.view.polls];
+            w.view.polled -= asked;
+            w.view.held += asked;
+            w.view.target = flow_target_after(w.view.target, 5, asked, asked);
+            receives++;
+            received += asked;
+            start_and_poll(&w);
+        }
+        w.view.held--;
+        ck_assert_int_eq(w.running, 5); /* and no slot is ever idle */
+    }
+    ck_assert_int_le(receives * 1000 / received, 112);
+}
+END_TEST
+
+UNIT_MAIN("flow", next_poll_by_table, excess_by_table, target_by_table,
+          held_never_exceeds_capacity_and_ten_and_an_idle_slot_always_has_a_poll,
+          slow_handlers_cost_about_one_receive_for_ten_messages)
