@@ -93,12 +93,20 @@ static int check_unique(const struct config *config, size_t index, struct err *e
     return 0;
 }
 
+const char *config_array_fault(const void *json)
+{
+    if (json == NULL)
+        return "missing";
+    if (!json_is_array((const json_t *)json))
+        return "no array";
+    return json_array_size(json) == 0 ? "empty" : "too many";
+}
+
 static int parse_fleets(const json_t *array, struct config *config, struct err *err)
 {
     size_t count = json_array_size(array);
     if (!json_is_array(array) || count < 1 || count > CONFIG_FLEETS_MAX)
-        return err_set(err, "fleets: %s: want an array of 1 to %d fleets",
-                       array == NULL ? "missing" : (json_is_array(array) ? "wrong number" : "no array"),
+        return err_set(err, "fleets: %s: want an array of 1 to %d fleets", config_array_fault(array),
                        CONFIG_FLEETS_MAX);
     config->fleets = xcalloc(count, sizeof *config->fleets);
     for (size_t i = 0; i < count; i++) {

@@ -110,6 +110,9 @@ extern const struct option_row CONFIG_LOCAL_ROWS[];
 
 /* ---- between the files of this module ---- */
 
+/* "missing", "no array", "empty" or "too many": why a JSON value is not the array that is wanted. */
+const char *config_array_fault(const void *json);
+
 /* Reads one entry of "fleets" into a zeroed struct; `at` is its path ("fleets[0]"). On failure the caller
  * cleans the struct up. */
 int config_fleet_parse(const void *json, const char *at, struct config_fleet *fleet, struct err *err);

@@ -2,6 +2,7 @@
 #include "supervisor/config.h"
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/options_json.h"
 
 #include <ctype.h>
@@ -152,7 +153,7 @@ static int parse_command(const json_t *array, const char *at, struct config_loca
     size_t count = json_array_size(array);
     if (!json_is_array(array) || count < 1 || count > CONFIG_COMMAND_MAX)
         return err_set(err, "%s.command: %s: want an array of 1 to %d words, the program first", at,
-                       array == NULL ? "missing" : "no such array", CONFIG_COMMAND_MAX);
+                       config_array_fault(array), CONFIG_COMMAND_MAX);
     local->command = xcalloc(count + 1, sizeof *local->command);
     for (size_t i = 0; i < count; i++) {
         const char *word = json_string_value(json_array_get(array, i));
@@ -219,8 +220,13 @@ static int parse_local(const json_t *object, const char *at, struct config_local
     json_decref(type_alone);
     if (rc != 0 || options_set_json(CONFIG_LOCAL_ROWS, local, object, at, ALSO_KNOWN, err) != 0)
         return -1;
-    if (local->restart_min_ms > local->restart_max_ms)
-        return err_set(err, "%s.restart_min: want at most restart_max", at);
+    if (local->restart_min_ms > local->restart_max_ms) {
+        char least[48];
+        char most[48];
+        return err_set(err, "%s.restart_min: \"%s\": want at most restart_max, \"%s\"", at,
+                       duration_format(local->restart_min_ms, least),
+                       duration_format(local->restart_max_ms, most));
+    }
     if (parse_command(json_object_get(object, "command"), at, local, err) != 0)
         return -1;
     return parse_env(json_object_get(object, "env"), at, local, err);

@@ -1,0 +1,252 @@
+/* The configuration file: what is taken, and the exact words in which everything else is refused. */
+#include "tests/unit/unit.h"
+
+#include "base/log.h"
+#include "supervisor/config.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define QUEUE "\"queue\":{\"url\":\"https://sqs.us-west-2.amazonaws.com/123456789012/orders\"}"
+#define LOCAL "\"fleet\":{\"type\":\"local\",\"command\":[\"sluice-worker\"]}"
+#define FLEET "{\"name\":\"orders\"," QUEUE "," LOCAL "}"
+#define FILE_WITH(members) "{\"fleets\":[{\"name\":\"orders\"," members "}]}"
+
+static int parse(const char *text, struct config *config, struct err *err)
+{
+    return config_parse("f.json", text, strlen(text), config, err);
+}
+
+struct refusal {
+    const char *text;
+    const char *error;
+};
+
+static const struct refusal REFUSED[] = {
+    /* JSON itself: line and column */
+    {"", "f.json:1:0: '[' or '{' expected near end of file"},
+    {"{\n  \"region\": us\n}", "f.json:2:14: invalid token near 'us'"},
+    {"{\"region\":\"a\",\n\"region\":\"b\"}", "f.json:2:8: duplicate object key near '\"region\"'"},
+    {"[]", "f.json: top level: want an object"},
+    /* top level */
+    {"{}", "f.json: fleets: missing: want an array of 1 to 1000 fleets"},
+    {"{\"fleets\":{}}", "f.json: fleets: no array: want an array of 1 to 1000 fleets"},
+    {"{\"fleets\":[]}", "f.json: fleets: empty: want an array of 1 to 1000 fleets"},
+    {"{\"fleet\":[]}", "f.json: fleet: unknown key"},
+    {"{\"region\":5,\"fleets\":[" FLEET "]}", "f.json: region: 5: want text"},
+    {"{\"state_dir\":\"state\",\"fleets\":[" FLEET "]}",
+     "f.json: state_dir: \"state\": want an absolute path"},
+    {"{\"admin\":{\"socket\":\"a.sock\"},\"fleets\":[" FLEET "]}",
+     "f.json: admin.socket: \"a.sock\": want an absolute path"},
+    {"{\"admin\":{\"port\":1},\"fleets\":[" FLEET "]}", "f.json: admin.port: unknown key"},
+    {"{\"log\":{\"level\":\"loud\"},\"fleets\":[" FLEET "]}",
+     "f.json: log.level: \"loud\": want one of from-environment, debug, info, warning, error"},
+    {"{\"endpoint_url\":\"127.0.0.1\",\"fleets\":[" FLEET "]}",
+     "f.json: endpoint_url: \"127.0.0.1\": want a URL such as http://127.0.0.1:4566"},
+    /* fleets */
+    {"{\"fleets\":[" FLEET ",7]}", "f.json: fleets[1]: want an object"},
+    {"{\"fleets\":[" FLEET "," FLEET "]}",
+     "f.json: fleets[1].name: \"orders\": want a name of its own, fleets[0] has it"},
+    {"{\"fleets\":[{" QUEUE "," LOCAL "}]}",
+     "f.json: fleets[0].name: missing: want 1 to 40 of a-z, 0-9 and -"},
+    {"{\"fleets\":[{\"name\":\"Orders!\"," QUEUE "," LOCAL "}]}",
+     "f.json: fleets[0].name: \"Orders!\": want 1 to 40 of a-z, 0-9 and -"},
+    {"{\"fleets\":[{\"name\":\"../x\"," QUEUE "," LOCAL "}]}",
+     "f.json: fleets[0].name: \"../x\": want 1 to 40 of a-z, 0-9 and -"},
+    {FILE_WITH(QUEUE "," LOCAL ",\"colour\":1"), "f.json: fleets[0].colour: unknown key"},
+    {FILE_WITH(QUEUE "," LOCAL ",\"journal\":\"some\""),
+     "f.json: fleets[0].journal: \"some\": want one of all, changes, off"},
+    /* queue */
+    {FILE_WITH(LOCAL), "f.json: fleets[0].queue: missing: want an object with url or name"},
+    {FILE_WITH("\"queue\":{}," LOCAL),
+     "f.json: fleets[0].queue: neither url nor name: want exactly one of url and name"},
+    {FILE_WITH("\"queue\":{\"url\":\"http://a/1/b\",\"name\":\"b\"}," LOCAL),
+     "f.json: fleets[0].queue: both url and name: want exactly one of url and name"},
+    {FILE_WITH("\"queue\":{\"url\":\"orders\"}," LOCAL),
+     "f.json: fleets[0].queue.url: \"orders\": want a queue URL such as "
+     "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"},
+    {FILE_WITH("\"queue\":{\"name\":\"a b\"}," LOCAL),
+     "f.json: fleets[0].queue.name: \"a b\": want 1 to 80 letters, digits, - or _"},
+    {FILE_WITH("\"queue\":{\"name\":\"orders.fifo\"}," LOCAL),
+     "f.json: fleets[0].queue.name: \"orders.fifo\": want a standard queue; FIFO queues are not supported"},
+    {FILE_WITH("\"queue\":{\"name\":\"orders\",\"poll\":5}," LOCAL),
+     "f.json: fleets[0].queue.poll: 5: want a duration with a unit such as \"60s\" or \"5m\", from 200ms to "
+     "10m"},
+    {FILE_WITH("\"queue\":{\"name\":\"orders\",\"poll\":\"5\"}," LOCAL),
+     "f.json: fleets[0].queue.poll: \"5\": want a duration with a unit such as \"60s\" or \"5m\", from 200ms "
+     "to 10m"},
+    {FILE_WITH("\"queue\":{\"name\":\"orders\",\"poll\":\"1h\"}," LOCAL),
+     "f.json: fleets[0].queue.poll: \"1h\": want a duration with a unit such as \"60s\" or \"5m\", from "
+     "200ms to 10m"},
+    /* fleet */
+    {FILE_WITH(QUEUE), "f.json: fleets[0].fleet: missing: want an object with type and command"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"ecs\",\"cluster\":\"flash-sale\"}"),
+     "f.json: fleets[0].fleet.type: \"ecs\": want one of local"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"local\",\"cluster\":\"flash-sale\"}"),
+     "f.json: fleets[0].fleet.cluster: unknown key"},
+    {FILE_WITH(QUEUE ",\"fleet\":{}"),
+     "f.json: fleets[0].fleet.command: missing: want an array of 1 to 64 words, the "
+     "program first"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":\"sluice-worker\"}"),
+     "f.json: fleets[0].fleet.command: no array: want an array of 1 to 64 words, the program first"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[]}"),
+     "f.json: fleets[0].fleet.command: empty: want an array of 1 to 64 words, the program first"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"\"]}"),
+     "f.json: fleets[0].fleet.command[0]: want a non-empty string"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\",1]}"),
+     "f.json: fleets[0].fleet.command[1]: want a string"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"env\":[]}"),
+     "f.json: fleets[0].fleet.env: want an object of at most 256 names and strings"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"env\":{\"NUM_WORKERS\":100}}"),
+     "f.json: fleets[0].fleet.env.NUM_WORKERS: want a string, in quotes also for a number"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"env\":{\"1A\":\"x\"}}"),
+     "f.json: fleets[0].fleet.env.1A: want a name of letters, digits and _, not starting with a digit"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"env\":{\"SQS_QUEUE_URL\":\"x\"}}"),
+     "f.json: fleets[0].fleet.env.SQS_QUEUE_URL: the supervisor sets this itself"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"env\":{\"SLUICE_TIME_SCALE\":\"x\"}}"),
+     "f.json: fleets[0].fleet.env.SLUICE_TIME_SCALE: the supervisor sets this itself"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"stop_grace\":30}"),
+     "f.json: fleets[0].fleet.stop_grace: 30: want a duration with a unit such as \"60s\" or \"5m\", from 1s "
+     "to 12h"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"telemetry\":false}"),
+     "f.json: fleets[0].fleet.telemetry: false: want one of lines, none"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"log_lines_per_s\":0}"),
+     "f.json: fleets[0].fleet.log_lines_per_s: 0: want a whole number from 1 to 100000"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"a\"],\"restart_min\":\"2m\"}"),
+     "f.json: fleets[0].fleet.restart_min: \"2m\": want at most restart_max, \"1m\""},
+};
+
+START_TEST(what_is_wrong_is_refused_with_file_key_value_and_what_is_allowed)
+{
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
+        struct config config = {.path = NULL};
+        struct err err = {.text = ""};
+        ck_assert_msg(parse(REFUSED[i].text, &config, &err) == -1, "was taken: %s", REFUSED[i].text);
+        ck_assert_str_eq(err.text, REFUSED[i].error);
+        ck_assert_ptr_null(config.path);
+    }
+}
+END_TEST
+
+/* Capacity and policy are refused by their own module; here only that file and fleet stand in front. */
+START_TEST(errors_of_capacity_and_policy_name_file_and_fleet)
+{
+    static const char *const TEXTS[] = {
+        FILE_WITH(QUEUE "," LOCAL ",\"capacity\":{\"min\":9,\"max\":3}"),
+        FILE_WITH(QUEUE "," LOCAL ",\"capacity\":{\"minimum\":9}"),
+        FILE_WITH(QUEUE "," LOCAL ",\"policy\":{\"type\":\"magic\"}"),
+        FILE_WITH(QUEUE "," LOCAL ",\"policy\":{\"cooldown\":60}"),
+    };
+    static const char *const STARTS[] = {"f.json: fleets[0].capacity.", "f.json: fleets[0].capacity.minimum",
+                                         "f.json: fleets[0].policy.type",
+                                         "f.json: fleets[0].policy.cooldown: 60"};
+    for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
+        struct config config = {.path = NULL};
+        struct err err = {.text = ""};
+        ck_assert_int_eq(parse(TEXTS[i], &config, &err), -1);
+        ck_assert_msg(strncmp(err.text, STARTS[i], strlen(STARTS[i])) == 0, "%s", err.text);
+    }
+}
+END_TEST
+
+START_TEST(a_small_file_gets_all_defaults)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    ck_assert_msg(parse("{\"fleets\":[" FLEET "]}", &config, &err) == 0, "%s", err.text);
+    ck_assert_str_eq(config.state_dir, "/var/lib/sluice");
+    ck_assert_str_eq(config.admin.socket, "/var/lib/sluice/admin.sock");
+    ck_assert_int_eq(config.log.level, -1);
+    ck_assert_int_eq(config.log.format, -1);
+    ck_assert_uint_eq(config.fleet_count, 1);
+    const struct config_fleet *fleet = &config.fleets[0];
+    ck_assert_int_eq(fleet->queue.poll_ms, 5000);
+    ck_assert_int_eq(fleet->local.stop_grace_ms, 30000);
+    ck_assert_int_eq(fleet->local.hung_after_ms, 15000);
+    ck_assert_int_eq(fleet->local.telemetry, TELEMETRY_LINES);
+    ck_assert_int_eq(fleet->local.log, WORKER_LOG_CAPTURE);
+    ck_assert_int_eq(fleet->journal, JOURNAL_ALL);
+    ck_assert_ptr_null(fleet->local.env[0]);
+    ck_assert_str_eq(fleet->local.command[0], "sluice-worker");
+    ck_assert_ptr_null(fleet->local.command[1]);
+    ck_assert_ptr_null(config_fleet_region(&config, fleet));
+    ck_assert_str_eq(fleet->controller.policy->name, "threshold");
+    config_clean_up(&config);
+}
+END_TEST
+
+static const char FULL[] =
+    "{\"region\":\"us-west-2\",\"endpoint_url\":\"http://127.0.0.1:4566\",\"state_dir\":\"/tmp/s\","
+    "\"admin\":{\"socket\":\"/run/sluice/admin.sock\"},\"log\":{\"level\":\"debug\",\"format\":\"json\"},"
+    "\"fleets\":[{\"name\":\"a-1\",\"journal\":\"changes\",\"region\":\"eu-central-1\","
+    "\"queue\":{\"name\":\"orders\",\"poll\":\"500ms\"},\"capacity\":{\"min\":1,\"max\":4},"
+    "\"policy\":{\"type\":\"threshold\",\"scale_out_above\":7},"
+    "\"fleet\":{\"type\":\"local\",\"command\":[\"w\",\"--x\",\"\"],\"env\":{\"NUM_WORKERS\":\"20\",\"E\":"
+    "\"\"},"
+    "\"start_grace\":\"10s\",\"stop_grace\":\"1m\",\"hung_after\":\"20s\",\"healthy_after\":\"2m\","
+    "\"restart_min\":\"2s\",\"restart_max\":\"30s\",\"telemetry\":\"none\",\"log\":\"discard\","
+    "\"log_lines_per_s\":9}}," FLEET "]}";
+
+START_TEST(a_full_file_is_taken_as_it_stands)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    ck_assert_msg(parse(FULL, &config, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(config.log.level, LOG_DEBUG);
+    ck_assert_int_eq(config.log.format, LOG_JSON);
+    ck_assert_uint_eq(config.fleet_count, 2);
+    const struct config_fleet *fleet = &config.fleets[0];
+    ck_assert_str_eq(config_fleet_region(&config, fleet), "eu-central-1");
+    ck_assert_str_eq(config_fleet_region(&config, &config.fleets[1]), "us-west-2");
+    ck_assert_str_eq(config_fleet_endpoint(&config, fleet), "http://127.0.0.1:4566");
+    ck_assert_str_eq(config_fleet_env(fleet, "NUM_WORKERS"), "20");
+    ck_assert_str_eq(config_fleet_env(fleet, "E"), "");
+    ck_assert_ptr_null(config_fleet_env(fleet, "NUM"));
+    ck_assert_str_eq(fleet->local.command[2], "");
+    ck_assert_int_eq(fleet->local.restart_max_ms, 30000);
+    ck_assert_int_eq(fleet->local.telemetry, TELEMETRY_NONE);
+    ck_assert_int_eq(fleet->local.log, WORKER_LOG_DISCARD);
+    ck_assert_int_eq(fleet->controller.capacity.max, 4);
+    ck_assert_int_eq(fleet->controller.poll_ms, 500);
+    config_clean_up(&config);
+}
+END_TEST
+
+START_TEST(a_dump_has_every_key_but_no_value_of_the_environment)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    struct strbuf out = STRBUF_INIT;
+    struct jsonw w = JSONW_INIT(&out);
+    static const char TEXT[] =
+        FILE_WITH(QUEUE ",\"fleet\":{\"command\":[\"w\"],\"env\":{\"TOKEN\":\"hush-hush\"}}");
+    ck_assert_int_eq(parse(TEXT, &config, &err), 0);
+    config_dump(&config, &w);
+    ck_assert_ptr_null(strstr(strbuf_str(&out), "hush-hush"));
+    ck_assert_ptr_nonnull(strstr(strbuf_str(&out), "\"env_names\":[\"TOKEN\"]"));
+    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,
+                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
+            char key[80];
+            (void)snprintf(key, sizeof key, "\"%s\":", row->name);
+            ck_assert_msg(strstr(strbuf_str(&out), key) != NULL, "%s is missing", key);
+        }
+    strbuf_clean_up(&out);
+    config_clean_up(&config);
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_is_an_error)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    ck_assert_int_eq(config_load("/nonexistent/f.json", &config, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "/nonexistent/f.json: No such file or directory"));
+}
+END_TEST
+
+UNIT_MAIN("config", what_is_wrong_is_refused_with_file_key_value_and_what_is_allowed,
+          errors_of_capacity_and_policy_name_file_and_fleet, a_small_file_gets_all_defaults,
+          a_full_file_is_taken_as_it_stands, a_dump_has_every_key_but_no_value_of_the_environment,
+          a_file_that_cannot_be_read_is_an_error)
