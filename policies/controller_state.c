@@ -6,6 +6,7 @@
 #include "policies/controller_private.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static const struct option_row STATE_ROWS[] = {
     COUNT_ROW(seq, 0, WHOLE_MAX, "steps so far"),
     COUNT_ROW(desired, 1, CAPACITY_LIMIT, "workers ordered"),
     TIME_ROW(scale_out_until_ms, "end of the scale-out cooldown"),
-    COUNT_ROW(scale_out_rank, -1, 1000000, "rank of the last growth"),
+    COUNT_ROW(scale_out_rank, -1, INT_MAX, "rank of the last growth"),
     TIME_ROW(scale_in_until_ms, "end of the scale-in cooldown"),
     TIME_ROW(hold_until_ms, "no shrink before"),
     COUNT_ROW(hold_ms, 0, WHOLE_MAX, "length of that hold"),
