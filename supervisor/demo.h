@@ -31,6 +31,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define DEMO_REGION "us-west-2"
+
 struct demo_options {
     int64_t speed;
     double rate;

@@ -134,7 +134,8 @@ static void begin_endpoint(struct demo *demo)
     struct err err = {.text = ""};
 
     strbuf_appendf(&program, "%s/sluice-localaws", demo->paths.program_dir);
-    const char *const argv[] = {strbuf_str(&program), "--listen", "127.0.0.1:0", "--verify-signatures", NULL};
+    const char *const argv[] = {strbuf_str(&program),  "--listen", "127.0.0.1:0", "--region", DEMO_REGION,
+                                "--verify-signatures", NULL};
     loop_timer_arm_real_ms(&demo->guard, START_GUARD_REAL_MS);
     if (demo_children_start(&demo->children, DEMO_LOCALAWS, argv, &err) != 0)
         demo_acts_give_up(demo, "%s", err.text);

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define MARK_NAME "SLUICE_DEMO_MARK"
-#define REGION "us-west-2"
 
 extern char **environ;
 
@@ -127,7 +126,7 @@ static int set_environment(struct demo *demo, struct err *err)
     (void)snprintf(scale, sizeof scale, "%" PRId64 "@%" PRId64, demo->options.speed, clock_wall_ms());
     (void)setenv("AWS_ACCESS_KEY_ID", access_key, 1);
     (void)setenv("AWS_SECRET_ACCESS_KEY", secret, 1);
-    (void)setenv("AWS_REGION", REGION, 1);
+    (void)setenv("AWS_REGION", DEMO_REGION, 1);
     (void)setenv("AWS_CONFIG_FILE", "/dev/null", 1);
     (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null", 1);
     (void)setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
@@ -189,7 +188,7 @@ int demo_setup_write_config(const struct demo *demo, struct err *err)
     struct jsonw w = JSONW_INIT(&text);
 
     jsonw_object(&w);
-    jsonw_key_str(&w, "region", REGION);
+    jsonw_key_str(&w, "region", DEMO_REGION);
     jsonw_key_str(&w, "state_dir", demo->paths.state_dir);
     jsonw_key(&w, "admin");
     jsonw_object(&w);
