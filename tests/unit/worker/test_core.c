@@ -253,6 +253,20 @@ START_TEST(a_failed_extension_entry_is_sent_again_in_time)
 }
 END_TEST
 
+START_TEST(an_extension_counts_from_its_sending_and_not_from_its_answer)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    struct message *message = fake_take(&f);
+    int64_t received_ms = f.now_ms;
+    fake_advance(&f, 15000);
+    fake_advance(&f, 4000); /* SQS may have begun to count at any time since the sending */
+    fake_answer(&f, "o");
+    ck_assert_int_eq(atomic_load(&message->lease_until_ms), received_ms + 15000 + 30000);
+    end();
+}
+END_TEST
+
 START_TEST(an_extension_that_is_not_answered_is_sent_again_beside_the_first)
 {
     begin(5);
@@ -577,6 +591,7 @@ UNIT_MAIN("core", one_poll_is_open_from_the_start_and_after_an_empty_answer,
           a_redelivery_while_its_delete_is_on_the_wire_is_deleted_with_the_new_handle,
           all_held_messages_are_extended_in_batches_when_half_their_time_is_over,
           a_failed_extension_entry_is_sent_again_in_time,
+          an_extension_counts_from_its_sending_and_not_from_its_answer,
           an_extension_that_is_not_answered_is_sent_again_beside_the_first,
           a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled,
           a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried,
