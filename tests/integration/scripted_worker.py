@@ -57,8 +57,14 @@ class Worker:
         self.draining = False
 
     def say(self, **line):
-        if self.fd is not None:
+        if self.fd is None:
+            return
+        try:
             os.write(self.fd, (json.dumps({"v": 1, **line}) + "\n").encode())
+        except OSError:
+            if not self.options.ignore_term:
+                self.draining = True
+            self.fd = None
 
     def stats(self):
         values = dict.fromkeys(GAUGES + COUNTERS, 0)
