@@ -229,11 +229,16 @@ static int write_chart(const struct demo *demo)
                    " payment slots of %g s a worker; policy threshold; measured at speed %" PRId64,
                    demo->truth.completed_unique, demo->truth.lost, demo->truth.duplicates, o->slots,
                    (double)o->payment_time / 1000.0, o->speed);
+    /* The fleet takes much longer to shrink than the sale lasts. */
+    double split_s = ceil(demo->truth.drained_s * 1.1 / 10) * 10;
+    if (demo->truth.payments == 0 || demo->summary.scaled_in_s < 2 * split_s)
+        split_s = 0;
     struct demo_chart chart = {.title = title,
                                .subtitle = subtitle,
                                .samples = &demo->sampler.samples,
                                .marks = marks,
-                               .mark_count = count};
+                               .mark_count = count,
+                               .split_s = split_s};
     demo_chart_write(&chart, &text);
     int rc = write_file(o->chart, &text);
     strbuf_clean_up(&text);

@@ -3,9 +3,11 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-enum { WIDTH = 1000, HEIGHT = 560, LEFT = 74, RIGHT = 926, TOP = 104, BOTTOM = 486 };
-enum { TICKS_X = 12, TICKS_Y = 8, MARK_ROWS = 3, MARK_ROW_HEIGHT = 14 };
+enum { WIDTH = 1000, HEIGHT = 560, LEFT = 74, RIGHT = 926, TOP = 122, BOTTOM = 486 };
+enum { PANEL_MIDDLE = 560, PANEL_GAP = 18 }; /* two panels: left of the middle and right of it */
+enum { TICKS_X = 12, TICKS_Y = 8, MARK_ROWS = 3, MARK_ROW_HEIGHT = 14, MARK_LETTER_WIDTH = 7 };
 
 #define COLOR_TEXT "#24292f"
 #define COLOR_QUIET "#57606a"
@@ -16,10 +18,17 @@ enum { TICKS_X = 12, TICKS_Y = 8, MARK_ROWS = 3, MARK_ROW_HEIGHT = 14 };
 #define COLOR_DRAINING "#8250df"
 #define COLOR_KILL "#cf222e"
 
-/* Pixels of the values on both axes and time. */
+/* A stretch of time and where it is drawn. */
+struct panel {
+    double from_s, to_s, step_s;
+    double left, right; /* pixels */
+};
+
 struct scale {
-    double t_max, messages_max, workers_max;
-    double t_step, messages_step, workers_step;
+    struct panel panels[2];
+    int panel_count;
+    double messages_max, workers_max;
+    double messages_step, workers_step;
 };
 
 double demo_chart_step(double max, int most)
@@ -42,6 +51,27 @@ static double round_up(double value, double step)
     return up < step ? step : up;
 }
 
+static void lay_out_panels(const struct demo_chart *chart, double t_max, struct scale *scale)
+{
+    double step = demo_chart_step(t_max, TICKS_X);
+
+    scale->panel_count = 1;
+    scale->panels[0] =
+        (struct panel){.to_s = round_up(t_max, step / 2), .step_s = step, .left = LEFT, .right = RIGHT};
+    if (chart->split_s <= 0 || chart->split_s >= t_max)
+        return;
+    scale->panel_count = 2;
+    step = demo_chart_step(chart->split_s, TICKS_X);
+    scale->panels[0] = (struct panel){
+        .to_s = chart->split_s, .step_s = step, .left = LEFT, .right = PANEL_MIDDLE - PANEL_GAP / 2.0};
+    step = demo_chart_step(t_max - chart->split_s, TICKS_X / 2);
+    scale->panels[1] = (struct panel){.from_s = chart->split_s,
+                                      .to_s = round_up(t_max, step / 4),
+                                      .step_s = step,
+                                      .left = PANEL_MIDDLE + PANEL_GAP / 2.0,
+                                      .right = RIGHT};
+}
+
 static struct scale scale_of(const struct demo_chart *chart)
 {
     double t = 1, messages = 1, workers = 1;
@@ -54,18 +84,21 @@ static struct scale scale_of(const struct demo_chart *chart)
     }
     for (size_t i = 0; i < chart->mark_count; i++)
         t = fmax(t, chart->marks[i].t_s);
-    struct scale scale = {.t_step = demo_chart_step(t, TICKS_X),
-                          .messages_step = demo_chart_step(messages * 1.02, TICKS_Y),
+    struct scale scale = {.messages_step = demo_chart_step(messages * 1.02, TICKS_Y),
                           .workers_step = demo_chart_step(workers * 1.05, TICKS_Y)};
-    scale.t_max = round_up(t, scale.t_step / 2);
     scale.messages_max = round_up(messages * 1.02, scale.messages_step);
     scale.workers_max = round_up(workers * 1.05, scale.workers_step);
+    lay_out_panels(chart, t, &scale);
     return scale;
 }
 
 static double x_of(const struct scale *scale, double t_s)
 {
-    return LEFT + (RIGHT - LEFT) * t_s / scale->t_max;
+    const struct panel *p = &scale->panels[0];
+
+    if (scale->panel_count == 2 && t_s > p->to_s)
+        p++;
+    return p->left + (p->right - p->left) * (t_s - p->from_s) / (p->to_s - p->from_s);
 }
 
 static double y_of(double value, double max)
@@ -128,9 +161,26 @@ static void append_line(double x1, double y1, double x2, double y2, const char *
 
 /* ---- axes ---- */
 
-static void draw_axes(const struct scale *scale, struct strbuf *out)
+static void draw_time_axis(const struct scale *scale, const struct panel *panel, struct strbuf *out)
 {
     static const struct text_style below = {.size = 12, .color = COLOR_QUIET, .anchor = "middle"};
+    char text[32];
+
+    append_line(panel->left, BOTTOM, panel->right, BOTTOM, COLOR_QUIET, "", out);
+    for (double v = ceil(panel->from_s / panel->step_s) * panel->step_s; v <= panel->to_s * 1.0001;
+         v += panel->step_s) {
+        /* The end of the left panel and the start of the right one are the same time: say it once. */
+        double x = x_of(scale, v);
+        append_line(x, BOTTOM, x, BOTTOM + 5, COLOR_QUIET, "", out);
+        if (panel != &scale->panels[1] || v > panel->from_s) {
+            (void)snprintf(text, sizeof text, "%.0f", v);
+            append_text(x, BOTTOM + 20, &below, text, out);
+        }
+    }
+}
+
+static void draw_axes(const struct scale *scale, struct strbuf *out)
+{
     static const struct text_style beside = {.size = 12, .color = COLOR_DEPTH, .anchor = "end"};
     static const struct text_style opposite = {.size = 12, .color = COLOR_WORKERS, .anchor = "start"};
     char text[32];
@@ -147,12 +197,8 @@ static void draw_axes(const struct scale *scale, struct strbuf *out)
         (void)snprintf(text, sizeof text, "%.0f", v);
         append_text(RIGHT + 9, y + 4, &opposite, text, out);
     }
-    for (double v = 0; v <= scale->t_max * 1.0001; v += scale->t_step) {
-        append_line(x_of(scale, v), BOTTOM, x_of(scale, v), BOTTOM + 5, COLOR_QUIET, "", out);
-        (void)snprintf(text, sizeof text, "%.0f", v);
-        append_text(x_of(scale, v), BOTTOM + 20, &below, text, out);
-    }
-    append_line(LEFT, BOTTOM, RIGHT, BOTTOM, COLOR_QUIET, "", out);
+    for (int i = 0; i < scale->panel_count; i++)
+        draw_time_axis(scale, &scale->panels[i], out);
     append_line(RIGHT, TOP, RIGHT, BOTTOM, COLOR_WORKERS, "", out);
     append_line(LEFT, TOP, LEFT, BOTTOM, COLOR_DEPTH, "", out);
 }
@@ -169,7 +215,7 @@ static void draw_titles(const struct demo_chart *chart, struct strbuf *out)
 
     append_text(LEFT, 28, &title, chart->title, out);
     append_text(LEFT, 48, &subtitle, chart->subtitle, out);
-    append_text((LEFT + RIGHT) / 2.0, BOTTOM + 42, &time,
+    append_text((LEFT + RIGHT) / 2.0, BOTTOM + 58, &time,
                 "time since the start of the sale (product seconds)", out);
     append_text(22, (TOP + BOTTOM) / 2.0, &left, "messages", out);
     append_text(WIDTH - 24, (TOP + BOTTOM) / 2.0, &right, "worker processes", out);
@@ -186,7 +232,7 @@ static void draw_legend(struct strbuf *out)
         {"workers ready + starting", COLOR_WORKERS, "", 0},
         {"workers draining", COLOR_DRAINING, " stroke-dasharray=\"4 3\"", 0},
     };
-    static const int widths[] = {140, 100, 200, 140};
+    static const int widths[] = {140, 100, 212, 140};
     static const struct text_style style = {.size = 13, .color = COLOR_TEXT, .anchor = "start"};
     double x = LEFT;
 
@@ -248,16 +294,38 @@ static void draw_steps(const struct demo_chart *chart, const struct scale *scale
     strbuf_append_str(out, "\"/>\n");
 }
 
-/* Marks close to each other have their texts in different rows. */
+/* White over what runs from one panel into the other, and what each of them shows. */
+static void draw_split(const struct scale *scale, struct strbuf *out)
+{
+    static const struct text_style style = {.size = 12, .color = COLOR_QUIET, .anchor = "middle"};
+
+    if (scale->panel_count < 2)
+        return;
+    strbuf_appendf(out, "<rect x=\"%.1f\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n",
+                   PANEL_MIDDLE - PANEL_GAP / 2.0 + 1, TOP - 4, PANEL_GAP - 2, BOTTOM - TOP + 8);
+    append_text((scale->panels[0].left + scale->panels[0].right) / 2, BOTTOM + 36, &style,
+                "the sale and its drain", out);
+    append_text((scale->panels[1].left + scale->panels[1].right) / 2, BOTTOM + 36, &style,
+                "the scale-in, at another scale of time", out);
+}
+
+/* Texts of marks that stand close to each other are put in different rows. */
 static void draw_marks(const struct demo_chart *chart, const struct scale *scale, struct strbuf *out)
 {
+    double row_end[MARK_ROWS] = {0};
+
     for (size_t i = 0; i < chart->mark_count; i++) {
         const struct demo_chart_mark *mark = &chart->marks[i];
-        double x = x_of(scale, mark->t_s), y = TOP - 2 - (double)(i % MARK_ROWS) * MARK_ROW_HEIGHT;
+        double x = x_of(scale, mark->t_s);
         const char *color = mark->is_kill ? COLOR_KILL : COLOR_QUIET;
         struct text_style style = {.size = 12, .color = color, .anchor = "start"};
+        int row = 0;
 
-        append_line(x, TOP - 4, x, BOTTOM, color, " stroke-dasharray=\"2 3\" stroke-width=\"1.5\"", out);
+        while (row < MARK_ROWS - 1 && row_end[row] > x)
+            row++;
+        row_end[row] = x + 8 + MARK_LETTER_WIDTH * (double)strlen(mark->text);
+        double y = TOP - 4 - row * MARK_ROW_HEIGHT;
+        append_line(x, y - 8, x, BOTTOM, color, " stroke-dasharray=\"2 3\" stroke-width=\"1.5\"", out);
         append_text(x + 4, y, &style, mark->text, out);
     }
 }
@@ -283,6 +351,7 @@ void demo_chart_write(const struct demo_chart *chart, struct strbuf *out)
         draw_steps(chart, &scale, COLOR_DRAINING, " stroke-dasharray=\"4 3\"", 1, out);
         draw_steps(chart, &scale, COLOR_WORKERS, "", 0, out);
     }
+    draw_split(&scale, out);
     draw_marks(chart, &scale, out);
     strbuf_append_str(out, "</svg>\n");
 }

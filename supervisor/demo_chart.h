@@ -23,6 +23,7 @@ struct demo_chart {
     const struct demo_samples *samples;
     const struct demo_chart_mark *marks;
     size_t mark_count;
+    double split_s; /* from here on time runs in a panel of its own, at another scale; 0: one panel */
 };
 
 void demo_chart_write(const struct demo_chart *chart, struct strbuf *out);
