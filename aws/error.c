@@ -240,7 +240,7 @@ void aws_error_parse(int http_status, char *body, size_t len, const char *query_
 {
     struct aws_error error = {.code = ""};
     size_t start = 0;
-    while (start < len && memchr(" \t\r\n", body[start], 4) != NULL)
+    while (start < len && (body[start] == ' ' || (body[start] >= '\t' && body[start] <= '\r')))
         start++;
     if (start < len && body[start] == '{')
         parse_json(body + start, len - start, &error);

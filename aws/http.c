@@ -56,7 +56,8 @@ struct http_client {
     struct socket_list sockets;
     struct socket_list spare_sockets;
 
-    bool *destroyed; /* set while callbacks run, so that they may destroy the client; NULL otherwise */
+    bool in_callbacks; /* which may destroy the client: it is freed after them then */
+    bool destroy_wanted;
 
     /* The last Date header read: replies of one second share it. */
     char date_text[32];
@@ -370,27 +371,26 @@ static void finish_exchange(struct http_exchange *x, CURLcode code)
     strbuf_clean_up(&reply.body);
 }
 
-/* Ends all exchanges that curl is done with. A callback may destroy the client: nothing of it is touched
- * then. */
+static void client_free(struct http_client *client);
+
+/* Ends all exchanges that curl is done with. The client may be gone afterwards. */
 static void finish_done(struct http_client *client)
 {
-    bool destroyed = false;
-    bool outermost = client->destroyed == NULL;
     int left = 0;
-    if (!outermost)
+    if (client->in_callbacks)
         return; /* the caller's caller is at it */
-    client->destroyed = &destroyed;
+    client->in_callbacks = true;
     CURLMsg *message = curl_multi_info_read(client->multi, &left);
-    while (message != NULL) {
+    while (message != NULL && !client->destroy_wanted) {
         struct http_exchange *x = NULL;
         CURLcode code = message->data.result;
         (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&x);
         finish_exchange(x, code);
-        if (destroyed)
-            return;
         message = curl_multi_info_read(client->multi, &left);
     }
-    client->destroyed = NULL;
+    client->in_callbacks = false;
+    if (client->destroy_wanted)
+        client_free(client);
 }
 
 /* ---- curl's sockets and timer ---- */
@@ -526,14 +526,8 @@ static void free_sockets(struct socket_list *list)
     }
 }
 
-void http_client_destroy(struct http_client *client)
+static void client_free(struct http_client *client)
 {
-    if (client == NULL)
-        return;
-    if (client->destroyed != NULL)
-        *client->destroyed = true;
-    while (!LIST_EMPTY(&client->busy))
-        make_idle(LIST_FIRST(&client->busy));
     while (!LIST_EMPTY(&client->idle))
         free_exchange(LIST_FIRST(&client->idle));
     (void)curl_multi_cleanup(client->multi); /* closes connections, which still calls want_socket */
@@ -542,6 +536,17 @@ void http_client_destroy(struct http_client *client)
     free_sockets(&client->spare_sockets);
     free(client->user_agent);
     free(client);
+}
+
+void http_client_destroy(struct http_client *client)
+{
+    if (client == NULL)
+        return;
+    while (!LIST_EMPTY(&client->busy))
+        make_idle(LIST_FIRST(&client->busy));
+    client->destroy_wanted = true;
+    if (!client->in_callbacks)
+        client_free(client);
 }
 
 /* ---- exchanges ---- */

@@ -81,7 +81,8 @@ static void append_path_text(struct strbuf *out, const char *text, size_t len, b
     }
 }
 
-/* Resolves ".", ".." and empty segments; a final slash stays (also behind "." and ".."). */
+/* Resolves ".", ".." and empty segments as botocore and aws-c-auth do: a slash ends the result when it ended
+ * the path, unlike RFC 3986, where one also takes the place of a final dot segment. */
 static void append_normal_path(struct strbuf *out, const char *path, bool encode)
 {
     size_t max = 1;
@@ -90,12 +91,10 @@ static void append_normal_path(struct strbuf *out, const char *path, bool encode
     struct piece few[FEW];
     struct piece *kept = max <= FEW ? few : xcalloc(max, sizeof *kept);
     size_t count = 0;
-    bool slash = false; /* the path so far ends with a slash */
     for (const char *p = path; *p != '\0';) {
         size_t len = strcspn(p, "/");
         bool dot = len == 1 && p[0] == '.';
         bool up = len == 2 && p[0] == '.' && p[1] == '.';
-        slash = p[len] == '/' || dot || up;
         if (up && count > 0)
             count--;
         else if (!up && !dot && len > 0)
@@ -106,7 +105,7 @@ static void append_normal_path(struct strbuf *out, const char *path, bool encode
         strbuf_append_char(out, '/');
         append_path_text(out, kept[i].at, kept[i].len, encode);
     }
-    if (slash || count == 0)
+    if (count == 0 || path[strlen(path) - 1] == '/')
         strbuf_append_char(out, '/');
     if (kept != few)
         free(kept);
@@ -294,7 +293,7 @@ static void append_headers(const struct sigv4_request *request, struct strbuf *o
 {
     const struct sigv4_header *few[FEW];
     const struct sigv4_header **sorted =
-        request->header_count <= FEW ? few : xcalloc(request->header_count, sizeof *sorted);
+        request->header_count <= FEW ? few : xcalloc(request->header_count, sizeof(void *));
     size_t count = sort_headers(request, sorted);
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && compare_names(sorted[i - 1]->name, sorted[i]->name) == 0) {
@@ -365,8 +364,7 @@ void sigv4_signing_key(const char *secret, const struct sigv4_scope *scope,
 {
     size_t secret_len = strlen(secret);
     char *seed = xmalloc(secret_len + 5);
-    memcpy(seed, "AWS4", 4);
-    memcpy(seed + 4, secret, secret_len + 1);
+    (void)snprintf(seed, secret_len + 5, "AWS4%s", secret);
     uint8_t step[SIGV4_KEY_BYTES];
     aws_digest_hmac_sha256(seed, secret_len + 4, scope->stamp, 8, step);
     aws_digest_hmac_sha256(step, sizeof step, scope->region, strlen(scope->region), step);

@@ -33,11 +33,11 @@ static void append_with_length(struct strbuf *out, const char *bytes, size_t len
 bool sqs_attributes_md5(const struct sqs_message_attribute *attributes, size_t count,
                         uint8_t md5[static AWS_DIGEST_MD5_BYTES])
 {
-    const struct sqs_message_attribute **sorted = xcalloc(count, sizeof *sorted);
+    const struct sqs_message_attribute **sorted = xcalloc(count, sizeof(void *));
     struct strbuf text = STRBUF_INIT;
     for (size_t i = 0; i < count; i++)
         sorted[i] = &attributes[i];
-    qsort(sorted, count, sizeof *sorted, compare_names);
+    qsort(sorted, count, sizeof(void *), compare_names);
     for (size_t i = 0; i < count; i++) {
         append_with_length(&text, sorted[i]->name, strlen(sorted[i]->name));
         append_with_length(&text, sorted[i]->data_type, strlen(sorted[i]->data_type));

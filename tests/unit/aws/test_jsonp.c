@@ -144,11 +144,12 @@ START_TEST(depth_is_limited)
             text[len++] = ']';
         ck_assert_int_eq(is_json(text, len), depth <= JSONP_DEPTH_MAX);
     }
+    static const char OPENING[] = {'{', '"', 'a', '"', ':'};
     char deep[20000];
     memset(deep, '[', sizeof deep);
     ck_assert(!is_json(deep, sizeof deep));
     for (size_t i = 0; i + 4 < sizeof deep; i += 5)
-        memcpy(deep + i, "{\"a\":", 5);
+        memcpy(deep + i, OPENING, sizeof OPENING);
     ck_assert(!is_json(deep, sizeof deep));
 }
 END_TEST

@@ -250,6 +250,8 @@ START_TEST(a_message_with_a_wrong_digest_is_left_out)
 }
 END_TEST
 
+#define BAD_BASE64 "\"MessageAttributes\":{\"a\":{\"DataType\":\"Binary\",\"BinaryValue\":\"!\"}}"
+
 START_TEST(replies_that_make_no_sense_are_told)
 {
     static const char *const REPLIES[] = {
@@ -267,9 +269,7 @@ START_TEST(replies_that_make_no_sense_are_told)
         "{\"Messages\":[{\"MessageId\":1,\"ReceiptHandle\":\"h\",\"Body\":\"b\"}]}",
         "{\"Messages\":[" MESSAGE_ONE "],\"Messages\":[" MESSAGE_TWO "]}",
         "{\"Messages\":[" MESSAGE_ONE "]}x",
-        "{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\",\"Body\":\"b\",\"MessageAttributes\":{"
-        "\"a\":{"
-        "\"DataType\":\"Binary\",\"BinaryValue\":\"!\"}}}]}",
+        "{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\",\"Body\":\"b\"," BAD_BASE64 "}]}",
         "{\"Messages\":[{},{},{},{},{},{},{},{},{},{},{}]}"};
     set_up();
     for (size_t i = 0; i < sizeof REPLIES / sizeof REPLIES[0]; i++) {
