@@ -357,23 +357,37 @@ static int take_body(struct http_conn *conn)
     return 1;
 }
 
-/* Serves what has arrived, then sends what there is to send. */
-static void process(struct http_conn *conn)
+static bool is_backed_up(const struct http_conn *conn)
+{
+    return conn->out.len - conn->sent >= OUT_BYTES_HIGH;
+}
+
+/* Serves what has arrived, as long as the replies find room. */
+static void serve(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
     conn->in_process = true;
-    while (conn->state == CONN_READING && conn->start < conn->end &&
-           conn->out.len - conn->sent < OUT_BYTES_HIGH) {
+    while (conn->state == CONN_READING && conn->start < conn->end && !is_backed_up(conn)) {
         if (take_head(conn) <= 0 || take_body(conn) <= 0)
             break;
         conn_set_state(conn, CONN_SERVING);
         server->handler.on_request(server->handler.arg, conn, &conn->request);
     }
     conn->in_process = false;
-    if (conn->state != CONN_DEAD)
-        flush(conn);
+}
+
+/* Serves and sends in turn, until there is nothing more to serve or the peer does not take its replies. */
+static void process(struct http_conn *conn)
+{
+    bool was_backed_up = false;
+    do {
+        serve(conn);
+        was_backed_up = is_backed_up(conn);
+        if (conn->state != CONN_DEAD)
+            flush(conn);
+    } while (was_backed_up && conn->state == CONN_READING && !is_backed_up(conn));
     if (conn->state == CONN_READING)
-        watch_read(conn, conn->out.len - conn->sent < OUT_BYTES_HIGH);
+        watch_read(conn, !is_backed_up(conn));
 }
 
 /* Bytes that may be read now. While a request is served the buffer must not move: what is left of it then. */
@@ -456,7 +470,7 @@ static void after(evutil_socket_t fd, short what, void *arg)
             continue;
         process(conn);
         if (conn->state == CONN_READING || conn->state == CONN_SERVING)
-            watch_read(conn, conn->out.len - conn->sent < OUT_BYTES_HIGH);
+            watch_read(conn, !is_backed_up(conn));
     }
     while (server->dead != NULL) {
         struct http_conn *conn = server->dead;

@@ -120,6 +120,9 @@ static int parse_listen(const char *text, char *host, size_t host_size, int *por
     (void)snprintf(host, host_size, "%.*s", (int)len, text);
     if (strcmp(host, "localhost") == 0)
         (void)snprintf(host, host_size, "127.0.0.1");
+    char address[sizeof(struct in6_addr)];
+    if (inet_pton(AF_INET, host, address) != 1 && inet_pton(AF_INET6, host, address) != 1)
+        return err_set(err, "--listen %s: the host must be an IP address or localhost", text);
     *port = (int)number;
     return 0;
 }
