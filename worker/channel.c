@@ -76,35 +76,31 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     channel->bad_lines_logged = channel->reader.bad_lines;
 }
 
-static int check_socket(int fd, struct err *err)
+int channel_check_fd(int fd, struct err *err)
 {
     int type = 0;
     socklen_t len = sizeof type;
+    if (fd < 0)
+        return 0;
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0)
         return err_set(err, "SLUICE_TELEMETRY_FD=%d: %s", fd, strerror(errno));
     if (type != SOCK_STREAM)
         return err_set(err, "SLUICE_TELEMETRY_FD=%d: want a stream socket", fd);
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
-        return err_set(err, "SLUICE_TELEMETRY_FD=%d: %s", fd, strerror(errno));
     return 0;
 }
 
-int channel_init(struct channel *channel, struct event_base *base, int fd, const struct channel_ops *ops,
-                 struct err *err)
+void channel_init(struct channel *channel, struct event_base *base, int fd, const struct channel_ops *ops)
 {
-    *channel = (struct channel){.fd = -1, .ops = *ops};
+    *channel = (struct channel){.fd = fd, .ops = *ops};
     if (fd < 0)
-        return 0;
-    if (check_socket(fd, err) != 0)
-        return -1;
-    channel->fd = fd;
+        return;
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)evutil_make_socket_nonblocking(fd);
     loop_timer_init(&channel->timer, base, on_timer, channel);
     channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
     if (channel->readable == NULL)
         abort();
     (void)event_add(channel->readable, NULL);
-    return 0;
 }
 
 void channel_send_ready(struct channel *channel, const char *worker, int threads, int capacity)

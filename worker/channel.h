@@ -35,10 +35,12 @@ struct channel {
     uint64_t bad_lines_logged;
 };
 
-/* Takes over fd (-1: a channel that does nothing) and watches it. Returns 0, or -1 with err when it is no
- * open stream socket. */
-int channel_init(struct channel *channel, struct event_base *base, int fd, const struct channel_ops *ops,
-                 struct err *err);
+/* Whether fd is -1 or an open stream socket. Look before anything else is opened, so that a number that names
+ * nothing does not come to name something of ours. Returns 0, or -1 with err. */
+int channel_check_fd(int fd, struct err *err);
+
+/* Takes over fd (-1: a channel that does nothing), which channel_check_fd() has passed, and watches it. */
+void channel_init(struct channel *channel, struct event_base *base, int fd, const struct channel_ops *ops);
 /* Sends ready and from then on stats. */
 void channel_send_ready(struct channel *channel, const char *worker, int threads, int capacity);
 /* Sends the last stats and bye. */

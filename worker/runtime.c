@@ -314,8 +314,7 @@ static int watch_events(struct runtime *rt)
     }
     rt->signal_event = watch(rt, rt->signal_fd, on_signal);
     rt->done_event = watch(rt, pool_event_fd(rt->pool), on_messages_done);
-    if (channel_init(&rt->channel, rt->base, (int)rt->settings->telemetry_fd, &ops, &err) != 0)
-        return fail("telemetry not opened", &err, EXIT_CODE_CONFIG);
+    channel_init(&rt->channel, rt->base, (int)rt->settings->telemetry_fd, &ops);
     return 0;
 }
 
@@ -402,6 +401,9 @@ static void finish(struct runtime *rt)
 int runtime_run(const struct settings *settings)
 {
     struct runtime rt = {.settings = settings, .signal_fd = -1, .core_timer_ms = INT64_MAX, .channel.fd = -1};
+    struct err err;
+    if (channel_check_fd((int)settings->telemetry_fd, &err) != 0)
+        return fail("no telemetry", &err, EXIT_CODE_CONFIG);
     rt.base = loop_base_new();
     int code = start(&rt);
     if (code == 0) {
