@@ -471,6 +471,7 @@ static void on_reply(void *arg, struct http_reply *reply)
     call->exchange = NULL;
     sample_skew(client, reply);
     result->http_status = reply->status;
+    result->sends += reply->sends;
     result->latency_ms = reply->elapsed_ms;
     memcpy(result->request_id, reply->request_id, sizeof result->request_id);
     if (reply->status >= 200 && reply->status < 300) {

@@ -45,6 +45,9 @@ struct aws_result {
     char message[256];
     char request_id[64];
     int attempts;
+    int sends; /* requests that went out, over all attempts: more than attempts when libcurl repeated one by
+                * itself (a kept connection was closed without an answer); counted with libcurl 7.80 and later
+                */
     int64_t latency_ms; /* real, of the last attempt */
 };
 

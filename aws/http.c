@@ -34,6 +34,7 @@ struct http_exchange {
     bool https_ready;
     struct curl_slist headers[HTTP_HEADERS_MAX];
     int64_t started_ms;
+    int sends; /* requests begun on a connection in this exchange */
     http_fn *fn;
     void *arg;
     struct http_reply reply;
@@ -286,6 +287,21 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
     return len;
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* Before each request on a connection: libcurl repeats one by itself when a kept connection was closed on it.
+ */
+static int on_request(void *arg, char *remote_address, char *local_address, int remote_port, int local_port)
+{
+    (void)remote_address;
+    (void)local_address;
+    (void)remote_port;
+    (void)local_port;
+    struct http_exchange *x = arg;
+    x->sends++;
+    return CURL_PREREQFUNC_OK;
+}
+#endif
+
 /* ---- the end of exchanges ---- */
 
 /* What went wrong, in a word; *ret_acted: whether the request may have reached the server. */
@@ -333,6 +349,7 @@ static void fill_reply(struct http_exchange *x, CURLcode code)
     long status = 0;
     x->reply.elapsed_ms = clock_mono_ms() - x->started_ms;
     x->reply.received_wall_ms = clock_wall_ms();
+    x->reply.sends = x->sends;
     if (code == CURLE_OK) {
         (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
         x->reply.status = (int)status;
@@ -575,6 +592,10 @@ static struct http_exchange *exchange_new(struct http_client *client)
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
+#if LIBCURL_VERSION_NUM >= 0x075000
+    (void)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_request);
+    (void)curl_easy_setopt(e, CURLOPT_PREREQDATA, x);
+#endif
 #if LIBCURL_VERSION_NUM >= 0x075500
     (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -633,6 +654,7 @@ struct http_exchange *http_post(struct http_client *client, const struct http_po
     x->fn = fn;
     x->arg = arg;
     x->error[0] = '\0';
+    x->sends = 0;
     x->started_ms = clock_mono_ms();
     (void)curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, link_headers(x, post));
     (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, post->body);

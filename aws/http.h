@@ -43,11 +43,13 @@ struct http_post {
 };
 
 struct http_reply {
-    int status;               /* 0: no complete reply */
-    const char *failure;      /* a word when status is 0: "Timeout", "ConnectFailed" ...; else NULL */
-    const char *detail;       /* more about the failure, or "" */
-    bool may_have_acted;      /* with a failure: the request may have reached the server */
-    bool too_large;           /* the reply was above the limit */
+    int status;          /* 0: no complete reply */
+    const char *failure; /* a word when status is 0: "Timeout", "ConnectFailed" ...; else NULL */
+    const char *detail;  /* more about the failure, or "" */
+    bool may_have_acted; /* with a failure: the request may have reached the server */
+    bool too_large;      /* the reply was above the limit */
+    int sends; /* times the request went out: 2 when libcurl repeated it because a kept connection was
+                * closed without an answer; never above 0 with libcurl before 7.80 */
     int64_t elapsed_ms;       /* real */
     int64_t received_wall_ms; /* wall clock when the reply was complete */
 

@@ -150,8 +150,14 @@ static size_t plain_run(const char *text, size_t len)
         uint64_t quote = word ^ (ONES * '"');
         uint64_t slash = word ^ (ONES * '\\');
         uint64_t special = ((word - ONES * 0x20) | (quote - ONES) | (slash - ONES) | word) & HIGH;
-        if (special != 0)
-            break;
+        if (special == 0)
+            continue;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        /* A subtraction borrows only from bytes that are special themselves, so the lowest mark is true. */
+        return at + (size_t)__builtin_ctzll(special) / 8;
+#else
+        break;
+#endif
     }
     while (at < len && (unsigned char)text[at] >= 0x20 && (unsigned char)text[at] < 0x80 && text[at] != '"' &&
            text[at] != '\\')
