@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+static const int64_t MIB = INT64_C(1024) * 1024;
+
 struct check_options {
     char *config;
     bool offline;
@@ -93,14 +95,15 @@ static void print_invalid_json(const char *path, const char *error)
 
 static void print_journal(const struct config_fleet *fleet)
 {
-    double a_day = (double)preflight_journal_bytes_a_day(fleet) / (1024 * 1024);
-    int kept = (int)(JOURNAL_MAX_BYTES / (1024 * 1024)) * JOURNAL_FILES;
+    double a_day = (double)preflight_journal_bytes_a_day(fleet) / (double)MIB;
+    int64_t kept = JOURNAL_MAX_BYTES * JOURNAL_FILES / MIB;
     if (fleet->journal == JOURNAL_ALL)
-        (void)printf("  journal  every decision, about %.1f MiB a day, at most %d MiB are kept\n", a_day,
-                     kept);
+        (void)printf("  journal  every decision, about %.1f MiB a day, at most %" PRId64 " MiB are kept\n",
+                     a_day, kept);
     else if (fleet->journal == JOURNAL_CHANGES)
-        (void)printf("  journal  changes only (all: about %.1f MiB a day), at most %d MiB are kept\n", a_day,
-                     kept);
+        (void)printf("  journal  changes only (all: about %.1f MiB a day), at most %" PRId64
+                     " MiB are kept\n",
+                     a_day, kept);
     else
         (void)printf("  journal  off\n");
 }

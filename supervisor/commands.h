@@ -18,7 +18,6 @@ int cmd_load(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
-
 /* What a command's --help says, and how its command line reads. */
 struct command_spec {
     const char *name;

@@ -82,7 +82,7 @@ static void judge_memory(const struct needs *needs, const char *code, const char
         warnings_add(warnings, code, NULL,
                      "%s is %" PRId64 " MiB; %s x %d KiB of stack = %" PRId64
                      " MiB if every stack is used to its end",
-                     what, limit / (1024 * 1024), strbuf_str(&needs->sum), STACK_KIB, need_kib / 1024);
+                     what, limit / 1024 / 1024, strbuf_str(&needs->sum), STACK_KIB, need_kib / 1024);
 }
 
 static void judge_count(const struct needs *needs, const char *code, const char *what, int64_t limit,

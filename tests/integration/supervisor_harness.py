@@ -216,3 +216,8 @@ def world(tmp_path, localaws):
     yield made
     for supervisor in made.started:
         supervisor.kill()
+    # A sanitizer's report or an event that the slot table calls impossible fails any test.
+    for supervisor in made.started:
+        text = supervisor.stderr()
+        assert "Sanitizer" not in text and "runtime error:" not in text, text[-8000:]
+        assert "unexpected event of a worker slot" not in text, text[-8000:]

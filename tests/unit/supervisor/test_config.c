@@ -1,6 +1,8 @@
 /* The configuration file: what is taken, and the exact words in which everything else is refused. */
 #include "tests/unit/unit.h"
 
+#include "base/duration.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "supervisor/config.h"
 
@@ -246,7 +248,69 @@ START_TEST(a_file_that_cannot_be_read_is_an_error)
 }
 END_TEST
 
+/* What is allowed, in the page's short form. */
+static void doc_range(const struct option_row *row, struct strbuf *out)
+{
+    char low[48];
+    char high[48];
+    if (row->type == OPTION_DURATION)
+        strbuf_appendf(out, "%s to %s", duration_format((int64_t)row->min, low),
+                       duration_format((int64_t)row->max, high));
+    else if (row->type == OPTION_INT)
+        strbuf_appendf(out, "%.0f to %.0f", row->min, row->max);
+    else if (row->type == OPTION_STRING)
+        strbuf_append_str(out, "text");
+    else
+        for (int i = 0; row->choices[i] != NULL; i++)
+            strbuf_appendf(out, "%s`%s`", i > 0 ? ", " : "", row->choices[i]);
+}
+
+/* "| `poll` | `5s` | 200ms to 10m | how often ... |" */
+static void doc_row(const struct option_row *row, struct strbuf *out)
+{
+    strbuf_appendf(out, "| `%s` | ", row->name);
+    if (row->fallback != NULL)
+        strbuf_appendf(out, "`%s` | ", row->fallback);
+    else
+        strbuf_append_str(out, "- | ");
+    doc_range(row, out);
+    strbuf_appendf(out, " | %s |\n", row->help);
+}
+
+START_TEST(the_reference_page_has_every_row_of_the_tables)
+{
+    struct strbuf page = STRBUF_INIT;
+    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,
+                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS};
+    ck_assert_int_eq(file_read(TEST_SOURCE_DIR "/../../../docs/configuration.md", 1 << 20, &page, NULL), 0);
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
+            struct strbuf want = STRBUF_INIT;
+            doc_row(row, &want);
+            ck_assert_msg(strstr(strbuf_str(&page), strbuf_str(&want)) != NULL,
+                          "docs/configuration.md has no row:\n%s", strbuf_str(&want));
+            strbuf_clean_up(&want);
+        }
+    strbuf_clean_up(&page);
+}
+END_TEST
+
+START_TEST(the_example_configurations_are_valid)
+{
+    static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json"};
+    for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
+        struct config config = {.path = NULL};
+        struct err err = {.text = ""};
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/../../../deploy/examples/%s", TEST_SOURCE_DIR, EXAMPLES[i]);
+        ck_assert_msg(config_load(path, &config, &err) == 0, "%s", err.text);
+        config_clean_up(&config);
+    }
+}
+END_TEST
+
 UNIT_MAIN("config", what_is_wrong_is_refused_with_file_key_value_and_what_is_allowed,
           errors_of_capacity_and_policy_name_file_and_fleet, a_small_file_gets_all_defaults,
           a_full_file_is_taken_as_it_stands, a_dump_has_every_key_but_no_value_of_the_environment,
-          a_file_that_cannot_be_read_is_an_error)
+          a_file_that_cannot_be_read_is_an_error, the_reference_page_has_every_row_of_the_tables,
+          the_example_configurations_are_valid)

@@ -5,8 +5,8 @@
 #include "supervisor/victims.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Order of the candidates' indexes after sorting, as text. */
