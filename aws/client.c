@@ -589,6 +589,7 @@ static struct aws_call *take_call(struct aws_client *client, aws_json_fn *fn, vo
     call->result.http_status = 0;
     call->result.request_id[0] = '\0';
     call->result.attempts = 0;
+    call->result.sends = 0;
     call->result.latency_ms = 0;
     client->stats.calls++;
     return call;

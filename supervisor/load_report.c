@@ -105,6 +105,7 @@ void load_report_write_json(const struct load_report *report, struct strbuf *out
     jsonw_key_str(&w, "last_error",
                   error->kind == AWS_KIND_OK ? NULL
                                              : aws_result_text(error, "SendMessageBatch", text, sizeof text));
+    jsonw_key_str(&w, "log_error", t->log_error.text[0] != '\0' ? t->log_error.text : NULL);
     jsonw_end_object(&w);
     strbuf_append_char(out, '\n');
 }

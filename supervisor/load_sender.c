@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BACKOFF_FIRST_MS = 50, BACKOFF_MAX_MS = 5000, FAILURES_LOGGED_MAX = 10, ORDER_ATTRIBUTES = 1 };
+enum {
+    BACKOFF_FIRST_MS = 50,
+    BACKOFF_MAX_MS = 5000,
+    FAILURES_LOGGED_MAX = 10,
+    ORDER_ATTRIBUTES = 1,
+    SKEW_MS = 240000
+};
 
 /* One order on its way. */
 struct entry {
@@ -165,8 +171,9 @@ static bool never_left(const struct aws_result *result)
 
 /* What the whole call means for its entries. */
 struct call_fate {
+    bool twice;      /* libcurl sent it again by itself: the first time may have taken effect too */
     bool never_left; /* so an entry without an answer is not unknown */
-    bool resign;     /* refused for our clock, which is corrected now: try again */
+    bool resign;     /* refused for our clock, which the answer corrected by minutes: try again */
 };
 
 /* Books what became of one entry; returns whether it must be sent again. */
@@ -178,6 +185,7 @@ static bool settle(struct batch *batch, struct entry *entry, const struct sqs_en
 
     orders_describe(s->options.orders, entry->index, &item);
     /* SQS may name a message and yet answer with a wrong checksum: that message is in the queue. */
+    entry->unknown = entry->unknown || fate->twice;
     if (result->message_id[0] != '\0') {
         write_line(batch, entry, &item, result->message_id, lines);
         count_acknowledged(s, entry, &item);
@@ -222,8 +230,10 @@ static void write_lines(struct load_sender *s, const struct strbuf *lines)
 {
     if (s->options.log_fd < 0 || lines->len == 0 || s->totals.log_error.text[0] != '\0')
         return;
-    if (load_log_write(s->options.log_fd, lines, &s->totals.log_error) != 0)
-        load_sender_stop(s);
+    if (load_log_write(s->options.log_fd, lines, &s->totals.log_error) == 0)
+        return;
+    LOG(LOG_ERROR, "stopping: what is sent cannot be logged", LOG_STR("error", s->totals.log_error.text));
+    load_sender_stop(s);
 }
 
 static void on_batch(void *arg, const struct aws_result *result, const struct sqs_entry_result *results,
@@ -238,8 +248,9 @@ static void on_batch(void *arg, const struct aws_result *result, const struct sq
     batch->call = NULL;
     aws_client_get_stats(s->options.client, &stats);
     struct call_fate fate = {
+        .twice = result->sends > 1,
         .never_left = never_left(result),
-        .resign = result->kind == AWS_KIND_CREDENTIALS && stats.skew_ms != batch->skew_ms,
+        .resign = result->kind == AWS_KIND_CREDENTIALS && llabs(stats.skew_ms - batch->skew_ms) >= SKEW_MS,
     };
     if (result->kind != AWS_KIND_OK)
         s->totals.last_error = *result;
