@@ -47,8 +47,13 @@ struct log_field {
         .key = (k), .type = LOG_FIELD_BOOL, .value.boolean = (v)                                             \
     }
 
-#define LOG(level, message, ...)                                                                             \
-    log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
+#define LOG_FIELDS_END                                                                                       \
+    {                                                                                                        \
+        .key = NULL                                                                                          \
+    }
+#define LOG(level, ...) LOG_WITH_END(level, __VA_ARGS__, LOG_FIELDS_END)
+#define LOG_WITH_END(level, message, ...)                                                                    \
+    log_write((level), (message), (const struct log_field[]){__VA_ARGS__})
 
 /* Sets the program name shown in lines ("sluice", "sluice-worker"; not copied), the least level and the form.
  */

@@ -49,8 +49,7 @@ static bool batch_is_due(const struct acks *acks, int64_t now_ms, bool flush)
 {
     const struct message *message = NULL;
     int ready = 0;
-    TAILQ_FOREACH(message, &acks->queue, list)
-    {
+    for (message = TAILQ_FIRST(&acks->queue); message != NULL; message = TAILQ_NEXT(message, list)) {
         if (latest_ms(acks, message, flush) <= now_ms)
             return true;
         if (earliest_ms(acks, message) <= now_ms && ++ready == SQS_BATCH_MAX)
@@ -129,8 +128,7 @@ int64_t acks_next_ms(const struct acks *acks, bool flush)
     const struct message *message = NULL;
     if (acks->batches_on_wire >= ACKS_IN_FLIGHT_MAX)
         return INT64_MAX;
-    TAILQ_FOREACH(message, &acks->queue, list)
-    {
+    for (message = TAILQ_FIRST(&acks->queue); message != NULL; message = TAILQ_NEXT(message, list)) {
         int64_t due_ms = latest_ms(acks, message, flush);
         if (due_ms < next_ms)
             next_ms = due_ms;

@@ -32,7 +32,6 @@ struct message *core_message_new(struct core *core, struct sqs_message *sqs, int
 
 static void message_free(struct core *core, struct message *message)
 {
-    TAILQ_REMOVE(&core->all, message, all);
     if (message->newest != message->first)
         core->ops.release(message->newest);
     core->ops.release(message->first);
@@ -42,8 +41,10 @@ static void message_free(struct core *core, struct message *message)
 
 void core_message_settle(struct core *core, struct message *message)
 {
-    if (message->phase == MESSAGE_GONE && message->batches_on_wire == 0 && !message->dispatched)
-        message_free(core, message);
+    if (message->phase != MESSAGE_GONE || message->batches_on_wire > 0 || message->dispatched)
+        return;
+    TAILQ_REMOVE(&core->all, message, all);
+    message_free(core, message);
 }
 
 void core_message_set_phase(struct core *core, struct message *message, enum message_phase phase,
@@ -378,8 +379,8 @@ static int polls_in_time(const struct core *core, int64_t now_ms)
 {
     int count = 0;
     const struct core_poll *poll = NULL;
-    TAILQ_FOREACH(poll, &core->polls, link)
-    count += now_ms < poll->overdue_ms;
+    for (poll = TAILQ_FIRST(&core->polls); poll != NULL; poll = TAILQ_NEXT(poll, link))
+        count += now_ms < poll->overdue_ms;
     return count;
 }
 
@@ -505,17 +506,21 @@ void core_init(struct core *core, const struct core_settings *settings, const st
 
 void core_clean_up(struct core *core)
 {
-    struct core_poll *poll = NULL;
-    struct core_batch *batch = NULL;
-    struct message *message = NULL;
-    while ((poll = TAILQ_FIRST(&core->polls)) != NULL)
-        core_poll_free(core, poll);
-    while ((batch = TAILQ_FIRST(&core->batches)) != NULL) {
-        TAILQ_REMOVE(&core->batches, batch, link);
+    struct core_poll *next_poll = NULL;
+    struct core_batch *next_batch = NULL;
+    struct message *next = NULL;
+    for (struct core_poll *poll = TAILQ_FIRST(&core->polls); poll != NULL; poll = next_poll) {
+        next_poll = TAILQ_NEXT(poll, link);
+        free(poll);
+    }
+    for (struct core_batch *batch = TAILQ_FIRST(&core->batches); batch != NULL; batch = next_batch) {
+        next_batch = TAILQ_NEXT(batch, link);
         free(batch);
     }
-    while ((message = TAILQ_FIRST(&core->all)) != NULL)
+    for (struct message *message = TAILQ_FIRST(&core->all); message != NULL; message = next) {
+        next = TAILQ_NEXT(message, all);
         message_free(core, message);
+    }
     known_clean_up(&core->known);
 }
 
@@ -536,9 +541,9 @@ int64_t core_due_ms(const struct core *core, int64_t now_ms)
     if (core->stage == CORE_RUNNING && now_ms < core->poll_retry_ms)
         due_ms = least(due_ms, core->poll_retry_ms);
     const struct core_poll *poll = NULL;
-    TAILQ_FOREACH(poll, &core->polls, link)
-    if (now_ms < poll->overdue_ms && core->stage == CORE_RUNNING)
-        due_ms = least(due_ms, poll->overdue_ms);
+    for (poll = TAILQ_FIRST(&core->polls); poll != NULL; poll = TAILQ_NEXT(poll, link))
+        if (now_ms < poll->overdue_ms && core->stage == CORE_RUNNING)
+            due_ms = least(due_ms, poll->overdue_ms);
     return due_ms;
 }
 

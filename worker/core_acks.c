@@ -51,9 +51,9 @@ void core_send_acks(struct core *core, int64_t now_ms)
 static bool any_extension_due(const struct core *core, int64_t now_ms)
 {
     const struct message *message = NULL;
-    TAILQ_FOREACH(message, &core->held, list)
-    if (lease_due(&message->lease, &core->rules, now_ms, false))
-        return true;
+    for (message = TAILQ_FIRST(&core->held); message != NULL; message = TAILQ_NEXT(message, list))
+        if (lease_due(&message->lease, &core->rules, now_ms, false))
+            return true;
     return false;
 }
 
@@ -92,9 +92,9 @@ void core_send_extensions(struct core *core, int64_t now_ms)
     struct message *message = NULL;
     if (!any_extension_due(core, now_ms))
         return;
-    TAILQ_FOREACH(message, &core->held, list)
-    if (lease_due(&message->lease, &core->rules, now_ms, true))
-        extend_one(core, &batch, message, now_ms);
+    for (message = TAILQ_FIRST(&core->held); message != NULL; message = TAILQ_NEXT(message, list))
+        if (lease_due(&message->lease, &core->rules, now_ms, true))
+            extend_one(core, &batch, message, now_ms);
     if (batch != NULL)
         core->ops.send(core->ops.arg, batch);
 }

@@ -68,8 +68,8 @@ void dispatch_collect(struct dispatch *d, struct message_list *out)
 {
     (void)pthread_mutex_lock(&d->lock);
     struct message *message = NULL;
-    TAILQ_FOREACH(message, &d->done, queue)
-    message->place = PLACE_OUTSIDE;
+    for (message = TAILQ_FIRST(&d->done); message != NULL; message = TAILQ_NEXT(message, queue))
+        message->place = PLACE_OUTSIDE;
     TAILQ_CONCAT(out, &d->done, queue);
     d->done_count = 0;
     (void)pthread_mutex_unlock(&d->lock);

@@ -146,7 +146,7 @@ def test_a_queue_that_is_created_a_moment_later_is_worked_on(spawn, localaws, tm
     ({"NUM_WORKERS": "0"}, [], 64, "NUM_WORKERS"),
     ({}, ["--handler", "bogus"], 64, "payment, noop"),
     ({}, ["--bogus"], 64, "bogus"),
-    ({"SLUICE_TIME_SCALE": "10@0"}, ["--endpoint-url", "https://sqs.us-east-1.amazonaws.com"], 78, "loopback"),
+    ({"SLUICE_TIME_SCALE": "10@1790000000000"}, ["--endpoint-url", "https://sqs.us-east-1.amazonaws.com"], 78, "loopback"),
     ({"SLUICE_TIME_SCALE": "99@0"}, [], 78, "SLUICE_TIME_SCALE"),
     ({"AWS_REGION": None, "AWS_DEFAULT_REGION": None}, [], 78, "region"),
     ({"SLUICE_TELEMETRY_FD": "9"}, [], 78, "SLUICE_TELEMETRY_FD=9"),
