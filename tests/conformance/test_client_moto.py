@@ -38,15 +38,15 @@ class Driver:
         assert code == 0
 
 
-def start_moto(spawn, name, **settings):
+def start_moto(spawn, name, arguments=(), **settings):
     """moto's server on a port of its choice; returns its URL."""
     env = harness.environment(**settings)
-    server = spawn([sys.executable, "-c", "from moto.server import main; main(['-H', '127.0.0.1', '-p', '0'])"], env,
-                   name=name)
+    argv = ["-H", "127.0.0.1", "-p", "0", *map(str, arguments)]
+    server = spawn([sys.executable, "-c", f"from moto.server import main; main({argv!r})"], env, name=name)
 
     def listening():
         assert server.alive(), server.stderr()
-        found = re.search(r"Running on (http://127\.0\.0\.1:\d+)", server.stderr() + server.stdout())
+        found = re.search(r"Running on (https?://127\.0\.0\.1:\d+)", server.stderr() + server.stdout())
         return found.group(1) if found else None
 
     return harness.wait_until(listening, timeout_s=60, what="moto to listen")
@@ -277,3 +277,47 @@ def test_an_action_outside_the_policy_is_denied(guarded):
     answer = run_once(url, key, secret, "PurgeQueue", queue=created["value"])
     assert (answer["kind"], answer["status"], answer["code"]) == ("denied", 403, "AccessDenied"), answer
     assert "sqs:PurgeQueue" in answer["message"]
+
+
+# ---- TLS ----
+
+
+def make_certificate(folder, name, alternative):
+    """A self-signed certificate; returns the paths of certificate and key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=sluice-test",
+                    "-addext", f"subjectAltName={alternative}", "-out", certificate, "-keyout", key],
+                   check=True, capture_output=True)
+    return certificate, key
+
+
+def create_over_tls(url, **settings):
+    driver = Driver(harness.environment(endpoint=url, AWS_MAX_ATTEMPTS=1, **settings))
+    try:
+        return driver("CreateQueue", name="over-tls")
+    finally:
+        driver.close()
+
+
+def test_tls_is_verified_against_the_given_bundle_or_folder(spawn, tmp_path):
+    certificate, key = make_certificate(tmp_path, "right", "IP:127.0.0.1")
+    stranger, _ = make_certificate(tmp_path, "stranger", "IP:127.0.0.1")
+    folder = tmp_path / "hashed"
+    folder.mkdir()
+    (folder / "right.pem").write_bytes(certificate.read_bytes())
+    subprocess.run(["openssl", "rehash", folder], check=True, capture_output=True)
+    url = start_moto(spawn, "moto-tls", ["-c", certificate, "-k", key])
+    assert url.startswith("https://")
+    for trusted in (certificate, folder):
+        answer = create_over_tls(url, AWS_CA_BUNDLE=trusted)
+        assert answer["kind"] == "ok", (trusted, answer)
+    for bundle in (None, stranger, tmp_path / "absent.pem"):
+        answer = create_over_tls(url, AWS_CA_BUNDLE=bundle)
+        assert (answer["kind"], answer["code"], answer["status"]) == ("transient", "TlsFailed", 0), (bundle, answer)
+
+
+def test_tls_wants_the_name_of_the_host(spawn, tmp_path):
+    certificate, key = make_certificate(tmp_path, "other", "DNS:sqs.us-east-1.amazonaws.com")
+    url = start_moto(spawn, "moto-tls", ["-c", certificate, "-k", key])
+    answer = create_over_tls(url, AWS_CA_BUNDLE=certificate)
+    assert (answer["kind"], answer["code"]) == ("transient", "TlsFailed"), answer
