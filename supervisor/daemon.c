@@ -233,6 +233,7 @@ static int make_fleets(struct daemon *daemon, struct err *err)
                                                 .config = daemon->config,
                                                 .fleet = fleet,
                                                 .seed = seed + i,
+                                                .phase = (double)i / (double)daemon->config->fleet_count,
                                                 .on_empty = on_fleet_empty,
                                                 .arg = daemon};
         daemon->fleets[i] = fleet_control_new(&options);

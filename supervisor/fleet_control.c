@@ -164,13 +164,15 @@ struct fleet_control *fleet_control_new(const struct fleet_control_options *opti
         .arg = control,
     };
     control->workers = local_fleet_new(&workers);
-    struct sqs_sensor_options sensor = {.base = options->base,
-                                        .client = options->client,
-                                        .queue = &fleet->queue,
-                                        .fleet = fleet->name,
-                                        .on_url = on_url,
-                                        .on_poll = on_poll,
-                                        .arg = control};
+    struct sqs_sensor_options sensor = {
+        .base = options->base,
+        .client = options->client,
+        .queue = &fleet->queue,
+        .fleet = fleet->name,
+        .phase_ms = fleet->queue.poll_ms - (int64_t)((double)(fleet->queue.poll_ms - 1) * options->phase),
+        .on_url = on_url,
+        .on_poll = on_poll,
+        .arg = control};
     control->sensor = sqs_sensor_new(&sensor);
     return control;
 }
@@ -192,7 +194,9 @@ void fleet_control_start(struct fleet_control *control)
     restore_state(control);
     local_fleet_set_desired(control->workers, controller_desired(control->controller));
     sqs_sensor_start(control->sensor);
-    on_save_timer(control);
+    save_state(control);
+    loop_timer_arm_product_ms(&control->save_timer,
+                              (int64_t)(SAVE_EVERY_MS * (1.0 - control->options.phase)));
 }
 
 void fleet_control_stop(struct fleet_control *control)

@@ -25,6 +25,7 @@ struct fleet_control_options {
     const struct config *config; /* outlives the fleet */
     const struct config_fleet *fleet;
     uint64_t seed;
+    double phase; /* 0 to 1: this fleet's place among all, so that polls and saves of many do not coincide */
     void (*on_empty)(void *arg); /* the drain that fleet_control_stop() began is over */
     void *arg;
 };

@@ -170,8 +170,3 @@ void journal_after_step(struct journal *journal, const struct decision *decision
     if (append_line(journal) == 0)
         note_success(journal);
 }
-
-void journal_mark_changed(struct journal *journal)
-{
-    journal->wants_config = true;
-}

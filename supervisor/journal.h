@@ -28,8 +28,7 @@ struct journal {
 
     int fd; /* -1: not open */
     int64_t size;
-    /* The next record must be preceded by a config record: the file is new, a record was lost, or the
-     * controller was changed from outside of its steps. */
+    /* The next record must be preceded by a config record: the file is new, or a record was lost. */
     bool wants_config;
     struct strbuf line; /* reused */
 
@@ -48,8 +47,5 @@ void journal_clean_up(struct journal *journal);
  */
 void journal_before_step(struct journal *journal, int64_t now_ms);
 void journal_after_step(struct journal *journal, const struct decision *decision);
-
-/* The controller was changed from outside of its steps: the next step is preceded by a config record. */
-void journal_mark_changed(struct journal *journal);
 
 #endif

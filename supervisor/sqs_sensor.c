@@ -161,8 +161,9 @@ void sqs_sensor_start(struct sqs_sensor *sensor)
 {
     if (sensor->options.queue->url != NULL)
         learn_url(sensor, sensor->options.queue->url);
-    sensor->next_tick_ms = clock_product_ms();
-    on_tick(sensor);
+    sensor->next_tick_ms = clock_product_ms() + sensor->options.phase_ms;
+    loop_timer_arm_product_ms(&sensor->tick, sensor->options.phase_ms);
+    ask_counts(sensor);
 }
 
 void sqs_sensor_stop(struct sqs_sensor *sensor)

@@ -21,6 +21,9 @@ struct sqs_sensor_options {
     struct aws_client *client;        /* not owned */
     const struct config_queue *queue; /* outlives the sensor */
     const char *fleet;                /* for the log */
+    /* Product: how long after the first request the regular ones begin, 1 ms .. poll. Many fleets get
+     * different ones, so that their requests do not come in bursts. */
+    int64_t phase_ms;
     /* The queue's URL is known: at once for a configured one (from sqs_sensor_start()), else when GetQueueUrl
      * answered. */
     void (*on_url)(void *arg, const char *queue_url);
