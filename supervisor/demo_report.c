@@ -204,22 +204,24 @@ static const char *plural(int64_t count)
     return count == 1 ? "" : "s";
 }
 
+/* Lines stay within 80 columns for usual figures. */
 static void say_orders(const struct demo_report *r, struct strbuf *out)
 {
     const struct demo_truth *t = r->truth;
 
     strbuf_appendf(out,
-                   "Orders     %" PRId64 " acknowledged by SQS, %" PRId64 " paid, %" PRId64 " lost, %" PRId64
+                   "Orders     %" PRId64 " acknowledged by SQS, %" PRId64 " paid; %" PRId64 " lost, %" PRId64
                    " paid twice, %" PRId64 " failed\n",
                    t->sent, t->completed_unique, t->lost, t->duplicates, t->failed);
     if (t->sent_malformed > 0)
-        strbuf_appendf(
-            out, "           %" PRId64 " were malformed; %" PRId64 " of them are in the dead-letter queue\n",
-            t->sent_malformed, t->dead_malformed);
+        strbuf_appendf(out,
+                       "           %" PRId64 " were malformed; %" PRId64
+                       " of them ended in the dead-letter queue\n",
+                       t->sent_malformed, t->dead_malformed);
     if (t->resent > 0)
         strbuf_appendf(out,
-                       "           %" PRId64 " were sent again after an unclear answer; %" PRId64
-                       " of them were paid under two message ids\n",
+                       "           %" PRId64 " were sent again after an unclear answer, %" PRId64
+                       " of them paid under two ids\n",
                        t->resent, t->resent_paid_twice);
     if (t->redelivered > 0)
         strbuf_appendf(out, "           %" PRId64 " payments were of messages that SQS delivered again\n",
@@ -231,25 +233,22 @@ static void say_course(const struct demo_report *r, struct strbuf *out)
     const struct demo_truth *t = r->truth;
     const struct demo_samples_summary *s = r->summary;
 
+    strbuf_appendf(out, "Queue      at most %" PRId64 " visible and %" PRId64 " in flight\n", s->peak_visible,
+                   s->peak_in_flight);
+    strbuf_appendf(out, "           last payment done after %.1f s (physics allows %.1f s)\n", t->drained_s,
+                   t->drained_bound_s);
     strbuf_appendf(out,
-                   "Queue      peak %" PRId64 " visible, %" PRId64
-                   " in flight; last payment done after %.1f s"
-                   " (physics allows %.1f s)\n",
-                   s->peak_visible, s->peak_in_flight, t->drained_s, t->drained_bound_s);
-    strbuf_appendf(out, "Workers    %" PRId64 " at the start, peak %" PRId64 ", %" PRId64 " at the end",
+                   "Workers    %" PRId64 " at the start, %" PRId64 " at the peak, %" PRId64 " at the end\n",
                    r->workers_min, s->peak_workers, demo_verdict_final_workers(r->samples));
-    if (s->first_scale_out_s >= 0)
-        strbuf_appendf(out, "; first growth after %.1f s", s->first_scale_out_s);
-    if (s->scaled_in_s >= 0)
-        strbuf_appendf(out, ", back at %" PRId64 " after %.0f s", r->workers_min, s->scaled_in_s);
-    strbuf_appendf(out,
-                   "\n           %.0f worker-seconds in all; at least %ld threads in every ready worker\n",
+    if (s->first_scale_out_s >= 0 && s->scaled_in_s >= 0)
+        strbuf_appendf(out, "           first growth seen after %.1f s, back at %" PRId64 " after %.0f s\n",
+                       s->first_scale_out_s, r->workers_min, s->scaled_in_s);
+    strbuf_appendf(out, "           %.0f worker-seconds; %ld threads or more in every ready worker\n",
                    s->worker_seconds, r->threads_min);
-    strbuf_appendf(out,
-                   "Rate       up to %.1f completed/s over 10 s; no process above %.3f/s (%" PRId64
-                   " slots of %g s allow %.3f/s)\n",
-                   s->completed_per_s_max, t->process_rate_max_per_s, r->slots,
-                   (double)r->payment_ms / 1000.0, (double)r->slots * 1000.0 / (double)r->payment_ms);
+    strbuf_appendf(out, "Rate       up to %.1f completed/s over 10 s\n", s->completed_per_s_max);
+    strbuf_appendf(out, "           no process above %.3f/s (%" PRId64 " slots of %g s allow %.3f/s)\n",
+                   t->process_rate_max_per_s, r->slots, (double)r->payment_ms / 1000.0,
+                   (double)r->slots * 1000.0 / (double)r->payment_ms);
 }
 
 static void say_waits(const struct demo_report *r, struct strbuf *out)
@@ -259,29 +258,28 @@ static void say_waits(const struct demo_report *r, struct strbuf *out)
     if (t->wait_max_s < 0)
         return;
     strbuf_appendf(
-        out, "Waits      from sent to payment begun: half below %.1f s, 99%% below %.1f s, longest %.1f s\n",
+        out, "Waits      half below %.1f s, 99%% below %.1f s, longest %.1f s (sent to payment begun)\n",
         t->wait_p50_s, t->wait_p99_s, t->wait_max_s);
     if (t->waits_above_5s == 0)
-        strbuf_append_str(out, "           The promise of \"< 5 second delay\" holds.\n");
+        strbuf_append_str(out, "           the promise of a \"< 5 second delay\" holds\n");
     else
         strbuf_appendf(out,
-                       "           The promise of \"< 5 second delay\" does not hold: %" PRId64 " of %" PRId64
-                       " orders waited longer.\n",
+                       "           the promise of a \"< 5 second delay\" does not hold:\n"
+                       "           %" PRId64 " of %" PRId64 " orders waited longer\n",
                        t->waits_above_5s, t->completed_unique);
 }
 
 static void say_time(const struct demo_report *r, struct strbuf *out)
 {
     strbuf_appendf(out,
-                   "Time       all of the above in product seconds, %" PRId64 " of them a real one; %.1f real"
-                   " seconds in all\n",
+                   "Time       all seconds above are product time, %" PRId64 " to a real one;"
+                   " %.1f real seconds\n",
                    r->speed, r->wall_s);
     if (r->starts > 0)
-        strbuf_appendf(
-            out,
-            "Starts     %zu workers; from fork to ready, in real time: half within %.0f ms, 99%% within"
-            " %.0f ms\n",
-            r->starts, r->start_ready_ms_p50, r->start_ready_ms_p99);
+        strbuf_appendf(out,
+                       "Starts     %zu workers, in real time from fork to ready: half within %.0f ms,\n"
+                       "           99%% within %.0f ms\n",
+                       r->starts, r->start_ready_ms_p50, r->start_ready_ms_p99);
 }
 
 static void say_kills(const struct demo_report *r, struct strbuf *out)
@@ -291,8 +289,8 @@ static void say_kills(const struct demo_report *r, struct strbuf *out)
         for (size_t d = 0; d < r->truth->double_count; d++)
             named += r->truth->doubles[d].kill == (ssize_t)i;
         strbuf_appendf(out,
-                       "Kill       %zu: %s (pid %d) at %.1f s with %" PRId64 " payment%s running; %" PRId64
-                       " paid twice because of it\n",
+                       "Kill %zu     %s (pid %d) at %.1f s with %" PRId64 " payment%s running;\n"
+                       "           %" PRId64 " paid twice because of it\n",
                        i + 1, kill_name(&r->kills[i]), (int)r->kills[i].pid, into_sale_s(r, r->kills[i].t_ms),
                        r->kills[i].payments_running, plural(r->kills[i].payments_running), named);
     }
@@ -303,8 +301,8 @@ void demo_report_write_text(const struct demo_report *report, struct strbuf *out
     const struct demo_report *r = report;
 
     strbuf_appendf(out,
-                   "\nFlash sale: %g orders/s for %g s, %" PRId64 " payment slots of %g s a worker, %" PRId64
-                   " to %" PRId64 " workers of %" PRId64 " threads\n",
+                   "\nFlash sale: %g orders/s for %g s; %" PRId64 " payments of %g s at once in a worker;\n"
+                   "%" PRId64 " to %" PRId64 " workers of %" PRId64 " threads\n\n",
                    r->rate, (double)r->duration_ms / 1000.0, r->slots, (double)r->payment_ms / 1000.0,
                    r->workers_min, r->workers_max, r->threads);
     say_orders(r, out);

@@ -108,9 +108,11 @@ static void arm(struct demo_sampler *s)
 {
     int64_t now_ms = clock_product_ms();
     int64_t origin_ms = s->books.start_ms; /* samples stand on whole seconds of the sale */
-    int64_t into_ms = (now_ms - origin_ms) % DEMO_SAMPLE_EVERY_MS;
+    /* A sample that came late leaves its successor's second out rather than crowd it. */
+    int64_t half_ms = DEMO_SAMPLE_EVERY_MS / 2;
+    int64_t into_ms = (now_ms - origin_ms + half_ms) % DEMO_SAMPLE_EVERY_MS;
 
-    loop_timer_arm_product_ms(&s->timer, DEMO_SAMPLE_EVERY_MS - into_ms);
+    loop_timer_arm_product_ms(&s->timer, DEMO_SAMPLE_EVERY_MS + half_ms - into_ms);
 }
 
 static void compose(struct demo_sampler *s)
