@@ -30,6 +30,8 @@ enum handler_flags {
     HANDLER_WANTS_ATTRIBUTES = 1U << 1, /* ask SQS for the message attributes too */
 };
 
+enum handler_log_level { HANDLER_LOG_DEBUG, HANDLER_LOG_INFO, HANDLER_LOG_WARNING, HANDLER_LOG_ERROR };
+
 struct handler_attribute {
     const char *name;
     const char *data_type; /* "String", "Number", "Binary", with custom suffix */
@@ -65,6 +67,8 @@ struct handler_context {
     bool (*lease_lost)(const struct handler_context *context);
     /* Says in words why the message failed; copied, shown in the log, cut at 200 bytes. */
     void (*set_reason)(const struct handler_context *context, const char *reason);
+    /* One line in the worker's log, with the message's id beside it. */
+    void (*log)(const struct handler_context *context, enum handler_log_level level, const char *text);
 };
 
 /* Facts of the process that a handler may want. */

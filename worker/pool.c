@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -52,6 +53,14 @@ static void context_set_reason(const struct handler_context *context, const char
     message->reason = xstrndup(reason, strnlen(reason, MESSAGE_REASON_MAX));
 }
 
+static void context_log(const struct handler_context *context, enum handler_log_level level, const char *text)
+{
+    static const enum log_level LEVELS[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR};
+    const struct message *message = context->host;
+    LOG(level <= HANDLER_LOG_ERROR ? LEVELS[level] : LOG_ERROR, text,
+        LOG_STR("message_id", message->first->id));
+}
+
 static enum handler_verdict call_handler(const struct pool *pool, const struct handler_message *view,
                                          const struct handler_context *context)
 {
@@ -79,8 +88,10 @@ static enum handler_verdict handle(const struct pool *pool, struct message *mess
 {
     /* Read-only while it runs: the I/O thread may change message->newest, never message->first. */
     const struct sqs_message *sqs = message->first;
-    struct handler_context context = {
-        .host = message, .lease_lost = context_lease_lost, .set_reason = context_set_reason};
+    struct handler_context context = {.host = message,
+                                      .lease_lost = context_lease_lost,
+                                      .set_reason = context_set_reason,
+                                      .log = context_log};
     struct sns_envelope envelope = {.body = NULL};
     struct err err;
     enum handler_verdict verdict = HANDLER_FAILED;

@@ -177,6 +177,8 @@ static void on_ready_timer(void *arg)
 {
     struct runtime *rt = arg;
     struct aws_client_stats stats;
+    if (rt->core.stage != CORE_RUNNING)
+        return;
     aws_client_get_stats(rt->poll_client, &stats);
     if (stats.attempts == 0) {
         loop_timer_arm_real_ms(&rt->ready_timer, 1);
@@ -285,7 +287,7 @@ static int start_threads(struct runtime *rt)
     dispatch_init(&rt->dispatch, (int)rt->settings->threads);
     rt->dispatch_made = true;
     rt->pool = pool_new(&options, &err);
-    return rt->pool != NULL ? 0 : fail("handler threads not started", &err, EXIT_CODE_SOFTWARE);
+    return rt->pool != NULL ? 0 : fail("handler threads not started", &err, EXIT_CODE_CONFIG);
 }
 
 static int open_handler(struct runtime *rt)

@@ -79,7 +79,8 @@ static inline void fake_send(void *arg, struct core_batch *batch)
     struct strbuf entries = STRBUF_INIT;
     f->batches[f->batch_count++] = batch;
     for (int i = 0; i < batch->count; i++) {
-        const char *handle = batch->handles[i];
+        /* The core's own are valid during this call only; a client copies them too. */
+        const char *handle = batch->handles[i] = xstrdup(batch->handles[i]);
         strbuf_appendf(&entries, "%s%.*s", i > 0 ? "," : "", (int)strcspn(handle, "#"), handle);
         if (batch->kind != BATCH_DELETE)
             strbuf_appendf(&entries, "=%d", batch->seconds[i]);
@@ -123,8 +124,16 @@ static inline void fake_init(struct fake *f, const struct core_settings *setting
     core_init(&f->core, settings, &ops, &f->dispatch, f->now_ms);
 }
 
+static inline void fake_free_handles(struct core_batch *batch)
+{
+    for (int i = 0; i < batch->count; i++)
+        free((char *)batch->handles[i]);
+}
+
 static inline void fake_clean_up(struct fake *f)
 {
+    for (int i = 0; i < f->batch_count; i++)
+        fake_free_handles(f->batches[i]);
     core_clean_up(&f->core);
     dispatch_clean_up(&f->dispatch);
     strbuf_clean_up(&f->log);
@@ -186,11 +195,11 @@ static inline void fake_fail_poll(struct fake *f, enum aws_kind kind)
     core_on_receive(&f->core, poll, f->now_ms, &result, NULL);
 }
 
-static inline struct core_batch *fake_pop_batch(struct fake *f)
+static inline struct core_batch *fake_pop_batch(struct fake *f, int i)
 {
-    struct core_batch *batch = f->batches[0];
+    struct core_batch *batch = f->batches[i];
     f->batch_count--;
-    memmove(&f->batches[0], &f->batches[1], (size_t)f->batch_count * sizeof *f->batches);
+    memmove(&f->batches[i], &f->batches[i + 1], (size_t)(f->batch_count - i) * sizeof *f->batches);
     return batch;
 }
 
@@ -200,7 +209,8 @@ static inline void fake_answer(struct fake *f, const char *outcomes)
 {
     struct aws_result ok = {.kind = AWS_KIND_OK, .http_status = 200};
     struct sqs_entry_result results[SQS_BATCH_MAX] = {{.outcome = SQS_ENTRY_OK}};
-    struct core_batch *batch = fake_pop_batch(f);
+    struct core_batch *batch = fake_pop_batch(f, 0);
+    fake_free_handles(batch);
     for (int i = 0; outcomes[i] != '\0' && i < batch->count; i++) {
         results[i].outcome = outcomes[i] == 'f'   ? SQS_ENTRY_FAILED
                              : outcomes[i] == 'r' ? SQS_ENTRY_RETRYABLE
@@ -221,7 +231,9 @@ static inline void fake_fail_batch(struct fake *f, enum aws_kind kind)
         results[i].outcome = kind == AWS_KIND_THROTTLED ? SQS_ENTRY_RETRYABLE
                              : kind == AWS_KIND_REQUEST ? SQS_ENTRY_FAILED
                                                         : SQS_ENTRY_UNKNOWN;
-    core_on_batch(&f->core, fake_pop_batch(f), f->now_ms, &result, results);
+    struct core_batch *batch = fake_pop_batch(f, 0);
+    fake_free_handles(batch);
+    core_on_batch(&f->core, batch, f->now_ms, &result, results);
 }
 
 static inline void fake_answer_all(struct fake *f)

@@ -1,7 +1,10 @@
 /* Settings: environment, command line, the handler's own options, and what is refused. */
 #include "tests/unit/unit.h"
 
+#include "base/file.h"
 #include "worker/settings.h"
+
+#include <stdio.h>
 
 static struct settings settings;
 static struct err err;
@@ -147,6 +150,28 @@ START_TEST(help_lists_every_option_and_handler)
 }
 END_TEST
 
+/* The manual page names every option that --help lists. */
+START_TEST(the_manual_names_every_option)
+{
+    struct strbuf help = STRBUF_INIT;
+    struct strbuf manual = STRBUF_INIT;
+    ck_assert_int_eq(file_read(TEST_SOURCE_DIR "/../../../docs/worker.md", 1 << 20, &manual, &err), 0);
+    settings_help(&help);
+    int options = 0;
+    for (const char *at = strstr(strbuf_str(&help), "\n  --"); at != NULL; at = strstr(at + 1, "\n  --")) {
+        char name[64] = "";
+        (void)snprintf(name, sizeof name, "`%.*s`", (int)strcspn(at + 3, " "), at + 3);
+        if (strcmp(name, "`--help`") == 0 || strcmp(name, "`--version`") == 0)
+            continue;
+        ck_assert_msg(strstr(strbuf_str(&manual), name) != NULL, "docs/worker.md does not name %s", name);
+        options++;
+    }
+    ck_assert_int_ge(options, 13);
+    strbuf_clean_up(&help);
+    strbuf_clean_up(&manual);
+}
+END_TEST
+
 UNIT_MAIN("settings", defaults_are_those_of_the_contract, the_command_line_wins_over_the_environment,
           wrong_settings_are_refused_by_name, a_wrong_environment_variable_is_named, sizes_by_table,
-          help_lists_every_option_and_handler)
+          help_lists_every_option_and_handler, the_manual_names_every_option)
