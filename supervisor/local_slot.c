@@ -154,6 +154,9 @@ static void on_finished(void *arg, int status)
     /* The wait is chosen here, where the cause is known; the table says whether it is used. */
     if (slot_state_next(slot->state, SLOT_EXITED).actions & SLOT_DO_BACK_OFF)
         choose_wait(slot, cause);
+    else
+        LOG(cause == RESTART_LEFT ? LOG_INFO : LOG_WARNING, "worker has left", LOG_STR("worker", slot->name),
+            LOG_STR("exit", slot->last_exit), LOG_STR("bye", slot->bye[0] != '\0' ? slot->bye : NULL));
     local_slot_handle(slot, SLOT_EXITED);
 }
 

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ enum {
     READ_CHUNK = 16 * 1024,
     READ_CHUNKS_A_TURN = 4, /* so that one worker's flood does not keep the loop from the others */
     PIPE_BOUND_REAL_MS = 2000,
+    /* Files left to the supervisor itself: with none, it could neither poll nor answer. */
+    FDS_KEPT_FREE = 32,
 };
 
 enum stream { STREAM_TELEMETRY, STREAM_STDOUT, STREAM_STDERR, STREAM_MAX };
@@ -165,6 +168,18 @@ static int make_pipe(struct stream_ends *ends, enum stream kind)
     return fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 ? 0 : -errno;
 }
 
+/* The kernel gives the lowest free number, so a high one tells how many are in use. */
+static bool fds_run_short(const struct stream_ends *ends)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return false;
+    for (int i = 0; i < STREAM_MAX; i++)
+        if (ends->ours[i] >= 0 && (rlim_t)ends->ours[i] + FDS_KEPT_FREE >= limit.rlim_cur)
+            return true;
+    return false;
+}
+
 static int make_ends(const struct worker_process_spec *spec, struct stream_ends *ends)
 {
     int rc = 0;
@@ -216,6 +231,8 @@ int worker_process_start(const struct worker_process_spec *spec, struct worker_p
     struct stream_ends ends = {.ours = {-1, -1, -1}, .theirs = {-1, -1, -1}};
     pid_t pid = 0;
     int rc = make_ends(spec, &ends);
+    if (rc == 0 && fds_run_short(&ends))
+        rc = -EMFILE;
     if (rc != 0) {
         (void)err_set(err, "pipes of worker %s: %s", spec->name, strerror(-rc));
         goto done;

@@ -119,14 +119,14 @@ def pid_alive(pid):
 class Supervisor(harness.Process):
     """A running "sluice run"."""
 
-    def __init__(self, folder, config, env, name="sluice"):
+    def __init__(self, folder, config, env, name="sluice", **popen):
         self.config = config
         self.folder = pathlib.Path(folder)
         self.config_path = write_configuration(folder, config, f"{name}.json")
         self.state_dir = pathlib.Path(config["state_dir"])
         self.socket = self.state_dir / "admin.sock"
         self.env = env
-        super().__init__([BIN / "sluice", "run", "--config", self.config_path], folder, env, name=name)
+        super().__init__([BIN / "sluice", "run", "--config", self.config_path], folder, env, name=name, **popen)
         wait_until(self._answers, what="the supervisor to answer")
 
     def _answers(self):
@@ -204,8 +204,9 @@ class World:
     def configuration(self, command, **settings):
         return configuration(self.folder, self.queue_url, command, endpoint=self.server.url, **settings)
 
-    def supervise(self, command, name="sluice", env=None, **settings):
-        supervisor = Supervisor(self.folder, self.configuration(command, **settings), env or self.environment(), name=name)
+    def supervise(self, command, name="sluice", env=None, preexec_fn=None, **settings):
+        config = self.configuration(command, **settings)
+        supervisor = Supervisor(self.folder, config, env or self.environment(), name=name, preexec_fn=preexec_fn)
         self.started.append(supervisor)
         return supervisor
 

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import signal
 import sys
 
@@ -264,3 +265,27 @@ def test_strangers_are_reaped_as_process_1_must(world):
         wait_until(reaped, what="the stranger to be reaped")
     finally:
         process.stop()
+
+
+def test_when_files_run_short_workers_wait_and_the_supervisor_goes_on(world):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    supervisor = world.supervise(scripted(), minimum=2, maximum=8, preexec_fn=limit)
+    supervisor.wait_ready(2)
+    world.sqs.send(world.queue_url, ["x"] * 700)
+    fleet = supervisor.wait_fleet(lambda fleet: fleet["desired"] == 8 and fleet["backoff"] > 0, "starts to fail")
+    short = [worker for worker in fleet["workers"] if worker["state"] == "backoff"]
+    assert all("Too many open files" in worker["last_exit"] for worker in short)
+    seen = fleet["decisions"]
+    fleet = supervisor.wait_fleet(lambda fleet: fleet["decisions"] >= seen + 10, "polls to go on")
+    assert fleet["queue"]["errors"] == 0 and fleet["ready"] >= 2
+    assert supervisor.stop() == 0
+
+
+def test_a_drained_worker_says_bye(world):
+    supervisor = world.supervise(scripted(), minimum=1, maximum=1)
+    supervisor.wait_ready(1)
+    assert supervisor.stop() == 0
+    left = supervisor.messages("worker has left")
+    assert [(line["worker"], line["exit"], line["bye"]) for line in left] == [("orders-1", "exit 0", "drained")]
