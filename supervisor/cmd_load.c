@@ -3,6 +3,7 @@
 #include "supervisor/commands.h"
 
 #include "aws/client.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/exitcode.h"
 #include "base/loop.h"
@@ -121,8 +122,9 @@ static int prepare_orders(struct load_command *c)
     struct err err = {.text = ""};
     double count = o->count > 0 ? (double)o->count : round(o->rate * (double)o->duration / 1000.0);
 
-    if (o->queue_url == NULL && getenv("SQS_QUEUE_URL") != NULL && *getenv("SQS_QUEUE_URL") != '\0')
-        o->queue_url = strdup(getenv("SQS_QUEUE_URL"));
+    const char *from_environment = getenv("SQS_QUEUE_URL");
+    if (o->queue_url == NULL && from_environment != NULL && *from_environment != '\0')
+        o->queue_url = xstrdup(from_environment);
     if (o->queue_url == NULL)
         return command_fail(SPEC.name, EXIT_CODE_USAGE, "no queue: give --queue-url or set SQS_QUEUE_URL");
     if (strncmp(o->queue_url, "http://", 7) != 0 && strncmp(o->queue_url, "https://", 8) != 0)

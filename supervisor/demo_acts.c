@@ -22,6 +22,7 @@
 
 enum {
     POLL_REAL_MS = 10,
+    LEFT_OVER_POLL_REAL_MS = 50,
     START_GUARD_REAL_MS = 60000,
     STOP_GUARD_REAL_MS = 90000,
     SALE_GUARD_MS = 300000,      /* product, beyond the schedule */
@@ -336,7 +337,7 @@ static void stop_next(struct demo *demo)
         demo_sampler_set_supervisor(&demo->sampler, 0);
         (void)demo_proc_scan(&demo->sampler.proc, 0);
         if (demo->sampler.proc.count > 0) {
-            loop_timer_arm_real_ms(&demo->poll, POLL_REAL_MS * 5);
+            loop_timer_arm_real_ms(&demo->poll, LEFT_OVER_POLL_REAL_MS);
             return;
         }
     }

@@ -167,12 +167,13 @@ static void draw_time_axis(const struct scale *scale, const struct panel *panel,
     char text[32];
 
     append_line(panel->left, BOTTOM, panel->right, BOTTOM, COLOR_QUIET, "", out);
-    for (double v = ceil(panel->from_s / panel->step_s) * panel->step_s; v <= panel->to_s * 1.0001;
-         v += panel->step_s) {
-        /* The end of the left panel and the start of the right one are the same time: say it once. */
+    int first = (int)ceil(panel->from_s / panel->step_s);
+    for (int i = first; i * panel->step_s <= panel->to_s * 1.0001; i++) {
+        double v = i * panel->step_s;
         double x = x_of(scale, v);
         append_line(x, BOTTOM, x, BOTTOM + 5, COLOR_QUIET, "", out);
-        if (panel != &scale->panels[1] || v > panel->from_s) {
+        /* The end of the left panel and the start of the right one are the same time: say it once. */
+        if (panel == &scale->panels[0] || v > panel->from_s) {
             (void)snprintf(text, sizeof text, "%.0f", v);
             append_text(x, BOTTOM + 20, &below, text, out);
         }
@@ -185,13 +186,15 @@ static void draw_axes(const struct scale *scale, struct strbuf *out)
     static const struct text_style opposite = {.size = 12, .color = COLOR_WORKERS, .anchor = "start"};
     char text[32];
 
-    for (double v = 0; v <= scale->messages_max * 1.0001; v += scale->messages_step) {
+    for (int i = 0; i * scale->messages_step <= scale->messages_max * 1.0001; i++) {
+        double v = i * scale->messages_step;
         double y = y_of(v, scale->messages_max);
         append_line(LEFT, y, RIGHT, y, COLOR_GRID, "", out);
         (void)snprintf(text, sizeof text, "%.0f", v);
         append_text(LEFT - 8, y + 4, &beside, text, out);
     }
-    for (double v = 0; v <= scale->workers_max * 1.0001; v += scale->workers_step) {
+    for (int i = 0; i * scale->workers_step <= scale->workers_max * 1.0001; i++) {
+        double v = i * scale->workers_step;
         double y = y_of(v, scale->workers_max);
         append_line(RIGHT, y, RIGHT + 5, y, COLOR_WORKERS, "", out);
         (void)snprintf(text, sizeof text, "%.0f", v);

@@ -33,7 +33,7 @@ struct entry {
 /* Up to ten orders that travel together; lives from its first send until each of them is settled. */
 struct batch {
     struct load_sender *sender;
-    struct batch *prev, *next; /* in sender->batches */
+    int slot; /* in sender->batches */
     struct entry entries[SQS_BATCH_MAX];
     size_t count;
     int64_t sent_ms;       /* product: start of the call under way or the last one */
@@ -45,8 +45,8 @@ struct batch {
 struct load_sender {
     struct load_sender_options options;
     struct load_totals totals;
-    int64_t next;          /* index of the first order not yet taken */
-    struct batch *batches; /* owned */
+    int64_t next;                            /* index of the first order not yet taken */
+    struct batch *batches[LOAD_BATCHES_MAX]; /* owned; NULL: free slot */
     int batch_count;
     bool stopping;
     bool finished; /* done() was called */
@@ -105,12 +105,7 @@ static void batch_free(struct batch *batch)
 
     aws_call_cancel(batch->call);
     loop_timer_clean_up(&batch->retry_timer);
-    if (batch->prev != NULL)
-        batch->prev->next = batch->next;
-    else
-        s->batches = batch->next;
-    if (batch->next != NULL)
-        batch->next->prev = batch->prev;
+    s->batches[batch->slot] = NULL;
     s->batch_count--;
     free(batch);
 }
@@ -332,10 +327,9 @@ static void batch_start(struct load_sender *s, int64_t due, int64_t now_ms)
 
     batch->sender = s;
     loop_timer_init(&batch->retry_timer, s->options.base, on_retry, batch);
-    batch->next = s->batches;
-    if (batch->next != NULL)
-        batch->next->prev = batch;
-    s->batches = batch;
+    while (s->batches[batch->slot] != NULL)
+        batch->slot++;
+    s->batches[batch->slot] = batch;
     s->batch_count++;
 
     int64_t late_ms = now_ms - s->totals.started_ms - load_schedule_due_at_ms(s->next, s->options.rate);
@@ -383,8 +377,9 @@ void load_sender_destroy(struct load_sender *sender)
 {
     if (sender == NULL)
         return;
-    while (sender->batches != NULL)
-        batch_free(sender->batches);
+    for (int i = 0; i < LOAD_BATCHES_MAX; i++)
+        if (sender->batches[i] != NULL)
+            batch_free(sender->batches[i]);
     loop_timer_clean_up(&sender->tick_timer);
     free(sender);
 }
@@ -400,18 +395,24 @@ void load_sender_stop(struct load_sender *sender)
     finish_when_idle(sender);
 }
 
+static void batch_give_up(struct batch *batch)
+{
+    struct load_totals *totals = &batch->sender->totals;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct entry *entry = &batch->entries[i];
+        totals->failed += !entry->acknowledged;
+        totals->failed_unknown += !entry->acknowledged && (entry->unknown || batch->call != NULL);
+    }
+    batch_free(batch);
+}
+
 void load_sender_abort(struct load_sender *sender)
 {
     load_sender_stop(sender);
-    while (sender->batches != NULL) {
-        struct batch *batch = sender->batches;
-        for (size_t i = 0; i < batch->count; i++) {
-            bool unknown = batch->entries[i].unknown || batch->call != NULL;
-            sender->totals.failed += !batch->entries[i].acknowledged;
-            sender->totals.failed_unknown += unknown && !batch->entries[i].acknowledged;
-        }
-        batch_free(batch);
-    }
+    for (int i = 0; i < LOAD_BATCHES_MAX; i++)
+        if (sender->batches[i] != NULL)
+            batch_give_up(sender->batches[i]);
     finish_when_idle(sender);
 }
 

@@ -71,7 +71,7 @@ static uint64_t feistel(const struct orders *orders, uint64_t value)
     uint64_t left = value >> orders->half_bits, right = value & mask;
 
     for (int round = 0; round < FEISTEL_ROUNDS; round++) {
-        uint64_t next = left ^ (hash_of(orders, (int64_t)right, (uint64_t)(100 + round)) & mask);
+        uint64_t next = left ^ (hash_of(orders, (int64_t)right, 100 + (uint64_t)round) & mask);
         left = right;
         right = next;
     }

@@ -43,10 +43,10 @@ struct orders {
 };
 
 struct orders_item {
-    char id[ORDERS_ID_BYTES]; /* "<prefix>-000123", [A-Za-z0-9_-] only; unique within the plan */
     enum orders_kind kind;
-    bool sns; /* wrapped as an SNS notification; a malformed order only when the shares leave no plain one */
     enum orders_defect defect;
+    bool sns; /* wrapped as an SNS notification; a malformed order only when the shares leave no plain one */
+    char id[ORDERS_ID_BYTES]; /* "<prefix>-000123", [A-Za-z0-9_-] only; unique within the plan */
 };
 
 /* Prepares `count` (1..ORDERS_COUNT_MAX) orders. The shares are 0..1: round(share x count) orders are
