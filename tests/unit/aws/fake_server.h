@@ -190,7 +190,7 @@ static void fake_stop(struct fake_server *server)
 }
 
 /* Value of a header of a recorded request, "" when absent; valid until the next call. */
-static const char *fake_header(const struct fake_server *server, int index, const char *name)
+static inline const char *fake_header(const struct fake_server *server, int index, const char *name)
 {
     static char value[2048];
     char line[128];

@@ -267,9 +267,9 @@ START_TEST(replies_that_make_no_sense_are_told)
         "{\"Messages\":[{\"MessageId\":\"m\",\"Body\":\"b\"}]}",
         "{\"Messages\":[{\"ReceiptHandle\":\"h\",\"Body\":\"b\"}]}",
         "{\"Messages\":[{\"MessageId\":1,\"ReceiptHandle\":\"h\",\"Body\":\"b\"}]}",
-        "{\"Messages\":[" MESSAGE_ONE "],\"Messages\":[" MESSAGE_TWO "]}",
-        "{\"Messages\":[" MESSAGE_ONE "]}x",
-        "{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\",\"Body\":\"b\"," BAD_BASE64 "}]}",
+        ("{\"Messages\":[" MESSAGE_ONE "],\"Messages\":[" MESSAGE_TWO "]}"),
+        ("{\"Messages\":[" MESSAGE_ONE "]}x"),
+        ("{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"h\",\"Body\":\"b\"," BAD_BASE64 "}]}"),
         "{\"Messages\":[{},{},{},{},{},{},{},{},{},{},{}]}"};
     set_up();
     for (size_t i = 0; i < sizeof REPLIES / sizeof REPLIES[0]; i++) {
