@@ -48,7 +48,8 @@ struct http_conn {
     int fd;
     struct event *readable, *writable; /* owned */
     enum conn_state state;
-    int64_t since_ms; /* monotonic; last progress of what the state waits for */
+    int64_t
+        since_ms; /* monotonic; begin of the state or of the request that is arriving, or last bytes sent */
     bool is_read_on, is_write_on;
 
     /* [start, end) of `in` is unread; the request in hand starts at `start` */
@@ -278,7 +279,7 @@ static void make_room(struct http_conn *conn, size_t len)
     if (conn->capacity < len) {
         conn->capacity = len;
         conn->in = xmalloc(len);
-        if (used > 0)
+        if (old != NULL)
             memcpy(conn->in, old + conn->start, used);
         if (conn->head_len > 0)
             http_request_rebase(&conn->request, old + conn->start, conn->in);
@@ -342,7 +343,7 @@ static int take_body(struct http_conn *conn)
         return 1;
     enum http_chunks_result result = http_chunks_feed(&conn->chunks, request->body, len);
     if (result == HTTP_CHUNKS_MORE &&
-        len > 2 * HTTP_BODY_BYTES_MAX) /* mostly chunk headers, or endless trailers */
+        len > (size_t)2 * HTTP_BODY_BYTES_MAX) /* mostly chunk headers, or endless trailers */
         result = HTTP_CHUNKS_TOO_LONG;
     if (result == HTTP_CHUNKS_MORE) {
         send_continue(conn);
@@ -441,6 +442,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         conn_close(conn);
         return;
     }
+    if (conn->end == conn->start)
+        conn->since_ms = clock_mono_ms(); /* a request begins */
     conn->end += (size_t)n;
     if (conn->state == CONN_READING)
         process(conn);
@@ -537,11 +540,14 @@ static void sweep(void *arg)
         int64_t quiet_ms = now_ms - conn->since_ms;
         bool unread = conn->out.len > conn->sent;
         bool unfinished = conn->state == CONN_READING && conn->end > conn->start;
-        if ((unread || unfinished) && quiet_ms > REQUEST_TIMEOUT_MS)
-            conn_close(conn);
-        else if (conn->state == CONN_READING && quiet_ms > IDLE_TIMEOUT_MS)
-            conn_close(conn);
-        else if (conn->state == CONN_LINGERING && quiet_ms > LINGER_TIMEOUT_MS)
+        int64_t limit_ms = INT64_MAX; /* a request that is served may wait as long as it has to */
+        if (unread || unfinished)
+            limit_ms = REQUEST_TIMEOUT_MS;
+        else if (conn->state == CONN_READING)
+            limit_ms = IDLE_TIMEOUT_MS;
+        else if (conn->state == CONN_LINGERING)
+            limit_ms = LINGER_TIMEOUT_MS;
+        if (quiet_ms > limit_ms)
             conn_close(conn);
     }
     loop_timer_arm_real_ms(&server->sweep, SWEEP_MS);

@@ -582,8 +582,10 @@ void service_free(struct service *service)
 {
     if (service == NULL)
         return;
-    while (service->calls != NULL)
-        call_free(service->calls);
+    for (struct call *call = service->calls, *next = NULL; call != NULL; call = next) {
+        next = call->next;
+        call_free(call);
+    }
     loop_timer_clean_up(&service->engine_timer);
     sqs_engine_free(service->engine);
     faults_clean_up(&service->faults);

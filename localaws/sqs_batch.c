@@ -96,7 +96,7 @@ enum sqs_error sqs_ops_send(struct sqs_context *context, struct sqs_request *req
 {
     struct sqs_message *m = NULL;
     struct sqs_reply reply;
-    if (send_entry(context, queue, &request->entries[0], &m, failure) != SQS_OK)
+    if (send_entry(context, queue, &request->entries[0], &m, failure) != SQS_OK || m == NULL)
         return failure->error;
     sqs_reply_begin(&reply, context->protocol, out, sqs_op_name(request->op), true);
     write_sent(&reply, m);
@@ -192,8 +192,8 @@ static enum sqs_error check_batch(const struct sqs_request *request, struct sqs_
 }
 
 struct outcome {
-    enum sqs_error error;
     struct sqs_message *sent; /* SendMessageBatch: valid until the engine is settled */
+    enum sqs_error error;
     struct sqs_failure failure;
 };
 

@@ -43,9 +43,9 @@ enum sqs_error {
  * rows of the frontend ("coral") as recorded replies show them. */
 struct sqs_error_info {
     const char *shape; /* the part of __type behind the '#' */
-    bool is_coral;     /* com.amazon.coral.service rather than com.amazonaws.sqs */
     const char *query; /* code of the Query protocol, of x-amzn-query-error and of failed batch entries */
     int status;        /* HTTP */
+    bool is_coral;     /* com.amazon.coral.service rather than com.amazonaws.sqs */
     bool sender_fault;
 };
 

@@ -54,7 +54,7 @@ static bool good_text(struct slice text)
 
 static bool good_attribute_name(struct slice name)
 {
-    if (name.len == 0 || name.len > SQS_ATTRIBUTE_NAME_MAX || name.at[0] == '.' ||
+    if (name.at == NULL || name.len == 0 || name.len > SQS_ATTRIBUTE_NAME_MAX || name.at[0] == '.' ||
         name.at[name.len - 1] == '.')
         return false;
     if ((name.len >= 4 && strncasecmp(name.at, "aws.", 4) == 0) ||
@@ -134,7 +134,7 @@ static enum sqs_error check_ids(const struct sqs_message_spec *spec, struct sqs_
             failure, SQS_INVALID_PARAMETER_VALUE,
             "Value for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include"
             " alphanumeric and punctuation characters. 1 to 128 in length.");
-    for (size_t i = 0; i < spec->group_id.len; i++)
+    for (size_t i = 0; spec->group_id.at != NULL && i < spec->group_id.len; i++)
         if (spec->group_id.at[i] <= 0x20 || spec->group_id.at[i] >= 0x7F)
             return sqs_fail(
                 failure, SQS_INVALID_PARAMETER_VALUE,
@@ -241,7 +241,7 @@ void sqs_message_attributes_md5(const struct sqs_attribute **list, size_t count,
                                 uint8_t out[static DIGEST_MD5_BYTES])
 {
     struct strbuf text = STRBUF_INIT;
-    qsort(list, count, sizeof *list, by_name);
+    qsort(list, count, sizeof(void *), by_name);
     for (size_t i = 0; i < count; i++) {
         append_prefixed(&text, list[i]->name);
         append_prefixed(&text, list[i]->type);

@@ -162,7 +162,7 @@ static const struct sqs_queue **select_queues(const struct sqs_context *context,
                                               const struct sqs_queue *dead_letters, size_t *ret_count)
 {
     const struct strmap *queues = &context->engine->queues;
-    const struct sqs_queue **list = xmalloc((queues->count + 1) * sizeof *list);
+    const struct sqs_queue **list = xmalloc((queues->count + 1) * sizeof(void *));
     size_t position = 0;
     size_t count = 0;
     for (const struct sqs_queue *queue = NULL; (queue = strmap_next(queues, &position)) != NULL;) {
@@ -175,7 +175,7 @@ static const struct sqs_queue **select_queues(const struct sqs_context *context,
         if (wanted)
             list[count++] = queue;
     }
-    qsort(list, count, sizeof *list, by_queue_name);
+    qsort(list, count, sizeof(void *), by_queue_name);
     *ret_count = count;
     return list;
 }

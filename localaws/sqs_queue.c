@@ -183,14 +183,18 @@ struct sqs_message *sqs_queue_expired(const struct sqs_queue *queue, int64_t now
     return m != NULL && m->sent_ms + queue->settings.retention_s * 1000 <= now_ms ? m : NULL;
 }
 
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 int64_t sqs_queue_next_ms(const struct sqs_queue *queue)
 {
-    const struct heap *heaps[] = {&queue->delayed, &queue->in_flight, &queue->waiter_ends};
     const struct sqs_message *m = oldest(queue);
     int64_t next_ms = m == NULL ? INT64_MAX : m->sent_ms + queue->settings.retention_s * 1000;
-    for (size_t i = 0; i < sizeof heaps / sizeof *heaps; i++)
-        if (heap_top_key(heaps[i]) < next_ms)
-            next_ms = heap_top_key(heaps[i]);
+    next_ms = sooner(next_ms, heap_top_key(&queue->delayed));
+    next_ms = sooner(next_ms, heap_top_key(&queue->in_flight));
+    next_ms = sooner(next_ms, heap_top_key(&queue->waiter_ends));
     return next_ms;
 }
 

@@ -5,7 +5,8 @@ import socket
 
 from localaws_client import Raw, json_request
 
-COUNT = {"quick": 100_000, "long": 2_000_000}.get(os.environ.get("SLUICE_TEST_TIER"), 1_000_000)
+SANITIZED = "SLUICE_SANITIZED" in os.environ  # memory and speed are the sanitizer's then
+COUNT = 50_000 if SANITIZED else {"quick": 100_000, "long": 2_000_000}.get(os.environ.get("SLUICE_TEST_TIER"), 1_000_000)
 WINDOW = 50  # requests on the wire at a time: half a megabyte of replies, so that neither side blocks the other
 MESSAGE = re.compile(rb'"MessageId":"([^"]+)","ReceiptHandle":"([^"]+)"')
 
@@ -45,7 +46,8 @@ def test_a_million_messages_are_kept_and_counted(localaws):
             sent.update(ids)
     assert len(sent) == COUNT
     assert counts(raw, url) == (COUNT, 0, 0)
-    assert rss_bytes(server.pid) < 100e6 + COUNT * 600
+    if not SANITIZED:
+        assert rss_bytes(server.pid) < 100e6 + COUNT * 600
 
     receive = json_request(raw.netloc, "ReceiveMessage",
                            {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43200}).encode()
