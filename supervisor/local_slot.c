@@ -55,11 +55,12 @@ static void arm_deadline(struct local_slot *slot)
 
 static void watch_silence(struct local_slot *slot)
 {
-    if (slot->state == SLOT_READY && slot->shared->config->telemetry == TELEMETRY_LINES)
-        loop_timer_arm_product_floor_ms(&slot->silence, slot->shared->config->hung_after_ms,
-                                        HUNG_FLOOR_REAL_MS);
-    else
+    if (slot->state != SLOT_READY || slot->shared->config->telemetry != TELEMETRY_LINES) {
         loop_timer_cancel(&slot->silence);
+        return;
+    }
+    slot->heard_bytes = worker_process_telemetry_bytes(slot->process);
+    loop_timer_arm_product_floor_ms(&slot->silence, slot->shared->config->hung_after_ms, HUNG_FLOOR_REAL_MS);
 }
 
 /* ---- telemetry ---- */
@@ -83,7 +84,6 @@ static void take_stats(struct local_slot *slot, const struct telemetry_stats *st
 static void on_line(void *arg, const struct telemetry_line *line)
 {
     struct local_slot *slot = arg;
-    slot->lines++;
     switch (line->type) {
     case TELEMETRY_READY:
         slot->capacity = line->capacity;
@@ -116,7 +116,6 @@ static void bury_counters(struct local_slot *slot)
     shared->dead_dropped_log_lines += counts.dropped_log_lines;
     slot->stats = (struct telemetry_stats){.t_ms = 0};
     slot->has_stats = false;
-    slot->lines = 0;
     slot->capacity = 0;
     slot->threads = 0;
 }
@@ -222,12 +221,14 @@ static void on_deadline(void *arg)
 static void on_silence(void *arg)
 {
     struct local_slot *slot = arg;
-    int64_t lines = slot->lines;
+    uint64_t heard = slot->heard_bytes;
     /* If it was us who did not run (suspended, starved), the lines are waiting in the channel. */
-    if (slot->process != NULL)
-        worker_process_read_telemetry(slot->process);
-    if (slot->lines == lines)
+    worker_process_read_telemetry(slot->process);
+    /* Lines that are not understood are counted, never fatal: who writes them is not hung. */
+    if (worker_process_telemetry_bytes(slot->process) == heard)
         local_slot_handle(slot, SLOT_SILENT);
+    else
+        watch_silence(slot);
 }
 
 /* ---- the state machine ---- */

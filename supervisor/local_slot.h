@@ -52,7 +52,7 @@ struct local_slot {
     bool has_stats; /* telemetry of the present process */
     struct telemetry_stats stats;
     int64_t stats_at_ms;       /* product: when it came */
-    int64_t lines;             /* good telemetry lines of the present process */
+    uint64_t heard_bytes;      /* of telemetry, when the watch for silence was last set */
     int64_t capacity, threads; /* as the worker says; 0 until then */
     char bye[32];              /* its parting reason, or "" */
 

@@ -47,6 +47,7 @@ struct worker_process {
 
     struct worker_stream streams[STREAM_MAX];
     struct telemetry_reader reader;
+    uint64_t telemetry_bytes;
     struct log_budget log_budget;
     struct loop_timer finish_timer; /* once reaped: the bound, or the next turn */
 
@@ -85,10 +86,12 @@ static void finish_when_done(struct worker_process *process)
 static void consume(struct worker_stream *stream, const char *bytes, size_t len)
 {
     struct worker_process *process = stream->process;
-    if (stream->kind == STREAM_TELEMETRY)
+    if (stream->kind == STREAM_TELEMETRY) {
+        process->telemetry_bytes += len;
         telemetry_reader_feed(&process->reader, bytes, len, process->on_line, process->arg);
-    else
+    } else {
         log_capture_feed(&stream->capture, bytes, len, clock_mono_ms());
+    }
 }
 
 /* Reads at most a few chunks; closes the stream at its end. */
@@ -298,6 +301,11 @@ void worker_process_signal_group(struct worker_process *process, int number)
 void worker_process_read_telemetry(struct worker_process *process)
 {
     read_stream(&process->streams[STREAM_TELEMETRY]);
+}
+
+uint64_t worker_process_telemetry_bytes(const struct worker_process *process)
+{
+    return process->telemetry_bytes;
 }
 
 struct worker_process_counts worker_process_counts(const struct worker_process *process)

@@ -53,6 +53,9 @@ void worker_process_signal_group(struct worker_process *process, int number);
 /* Reads what waits in the telemetry channel now; on_line is called from within. */
 void worker_process_read_telemetry(struct worker_process *process);
 
+/* Bytes of telemetry so far, whether they could be understood or not: a sign of life. */
+uint64_t worker_process_telemetry_bytes(const struct worker_process *process);
+
 /* Telemetry lines that could not be used, log lines that were cut or dropped for being too many. */
 struct worker_process_counts {
     uint64_t bad_lines, cut_log_lines, dropped_log_lines;

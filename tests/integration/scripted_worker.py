@@ -8,6 +8,7 @@ It touches no queue. Environment: SLUICE_TELEMETRY_FD, SLUICE_WORKER_NAME. Optio
 --exit-file FILE    once FILE exists: leave with the code that it holds
 --never-ready       run, but say nothing
 --mute              say ready, and then nothing more
+--babble            say ready, and then only lines that nobody understands
 --ignore-term       do not drain on TERM
 --child FILE        start a child that ignores TERM and keeps the pipes open; its pid goes to FILE
 --print TEXT        write TEXT to stdout at the start; --print-error to stderr
@@ -32,6 +33,7 @@ def parse_arguments():
     parser.add_argument("--exit-file")
     parser.add_argument("--never-ready", action="store_true")
     parser.add_argument("--mute", action="store_true")
+    parser.add_argument("--babble", action="store_true")
     parser.add_argument("--ignore-term", action="store_true")
     parser.add_argument("--child")
     parser.add_argument("--print", dest="text", action="append", default=[])
@@ -92,7 +94,9 @@ class Worker:
         while not self.draining:
             if self.options.exit_file and os.path.exists(self.options.exit_file):
                 return int(open(self.options.exit_file).read() or "0")
-            if not self.options.mute and not self.options.never_ready:
+            if self.options.babble:
+                self.say(type="from-the-future")
+            elif not self.options.mute and not self.options.never_ready:
                 self.stats()
             if self.supervisor_is_gone() and not self.options.ignore_term:
                 return 0
