@@ -136,6 +136,7 @@ static void judge(struct demo *demo)
         .workers_max = o->max,
         .threads = o->threads,
         .threads_min = demo->sampler.threads_min,
+        .restarts = demo->sampler.restarts,
     };
     demo_verdict_check(&verdict, &demo->failures);
 }
@@ -189,6 +190,7 @@ static struct demo_report report_of(const struct demo *demo)
         .kill_count = demo->kill_count,
         .failures = &demo->failures,
         .threads_min = demo->sampler.threads_min,
+        .restarts = demo->sampler.restarts,
         .wall_s = demo->wall_s,
         .folder = o->keep ? demo->paths.folder : NULL,
     };

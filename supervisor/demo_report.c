@@ -66,6 +66,7 @@ static void write_course(const struct demo_report *r, struct jsonw *w)
     jsonw_key_int(w, "payment_min_ms", t->payment_min_ms);
     jsonw_key_int(w, "threads_per_worker_min", r->threads_min);
     jsonw_key_int(w, "starts", (int64_t)r->starts);
+    jsonw_key_int(w, "restarts", r->restarts);
     key_number(w, "start_ready_ms_p50", r->start_ready_ms_p50);
     key_number(w, "start_ready_ms_p99", r->start_ready_ms_p99);
     key_number(w, "wall_s", r->wall_s);

@@ -34,6 +34,7 @@ struct demo_report {
     long threads_min;
     double start_ready_ms_p50, start_ready_ms_p99; /* real; -1 unknown */
     size_t starts;
+    int64_t restarts;   /* workers that were started again */
     double wall_s;      /* real */
     const char *folder; /* kept work folder, NULL when it is removed */
 };

@@ -172,6 +172,8 @@ static void on_status(void *arg, const struct demo_status_report *report, const 
         s->last_status.workers = workers;
         if (report->decision[0] != '\0')
             (void)snprintf(s->decision, sizeof s->decision, "%s", report->decision);
+        if (report->restarts > s->restarts)
+            s->restarts = report->restarts;
         settle_threads(s);
         note_starts(s);
     }

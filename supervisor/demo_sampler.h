@@ -56,6 +56,7 @@ struct demo_sampler {
     int64_t status_failures;               /* in a row */
     int64_t depth_failures;                /* in a row */
     char decision[256];
+    int64_t restarts; /* most that a supervisor reported: workers that ended without being told to */
 
     long threads_min; /* of workers that were ready before and after they were counted; 0 none yet */
     struct demo_proc_worker *counted; /* owned: ready workers of the last sample, for threads_min */

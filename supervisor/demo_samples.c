@@ -83,7 +83,8 @@ void demo_samples_summarize(const struct demo_samples *samples, int64_t workers_
     size_t scaled_in = scaled_in_index(samples, workers_min, sum.peak_workers);
     if (scaled_in < samples->count)
         sum.scaled_in_s = samples->all[scaled_in].t_s;
-    sum.worker_seconds = worker_seconds(samples, scaled_in);
+    /* A fleet that never grew has no return to end the count at. */
+    sum.worker_seconds = worker_seconds(samples, sum.peak_workers > workers_min ? scaled_in : samples->count);
     *ret_summary = sum;
 }
 

@@ -33,7 +33,8 @@ struct demo_samples_summary {
     int64_t peak_workers;     /* ready + starting */
     double first_scale_out_s; /* first time with more workers than min; -1 never */
     double scaled_in_s;       /* first time with exactly min workers after the (last) peak; -1 never */
-    double worker_seconds; /* processes over time, draining ones too; up to scaled_in_s or the last sample */
+    double worker_seconds;    /* processes over time, draining ones too; up to scaled_in_s, or the last sample
+                               * when the    fleet never grew or did not come back */
     double completed_per_s_max; /* over windows of 10 s */
 };
 

@@ -29,6 +29,7 @@ struct demo_status_worker {
 
 struct demo_status_report {
     int64_t desired;                    /* -1 unknown */
+    int64_t restarts;                   /* processes that were started in the place of one that ended */
     struct demo_status_worker *workers; /* owned; those with a process */
     size_t worker_count;
     char decision[256]; /* the last decision in words, "" none yet */

@@ -78,6 +78,14 @@ static void check_workers(const struct demo_verdict_input *in, struct demo_failu
                           in->threads_min, in->threads);
 }
 
+/* Without kills no worker has a reason to end before it is told to. */
+static void check_restarts(const struct demo_verdict_input *in, struct demo_failures *failures)
+{
+    if (!in->chaos && in->restarts > 0)
+        demo_failures_add(failures, "%" PRId64 " workers ended by themselves and were started again",
+                          in->restarts);
+}
+
 static void check_kills(const struct demo_verdict_input *in, struct demo_failures *failures)
 {
     if (!in->chaos)
@@ -94,5 +102,6 @@ void demo_verdict_check(const struct demo_verdict_input *input, struct demo_fail
 {
     check_orders(input, failures);
     check_workers(input, failures);
+    check_restarts(input, failures);
     check_kills(input, failures);
 }

@@ -31,6 +31,7 @@ struct demo_verdict_input {
     int64_t workers_min, workers_max;
     int64_t threads;  /* NUM_WORKERS */
     long threads_min; /* seen in /proc; 0 none counted */
+    int64_t restarts; /* of workers */
 };
 
 /* Adds a failure for every figure that is not as it must be. */

@@ -69,6 +69,7 @@ START_TEST(a_fleet_that_does_not_come_back_has_no_return)
     demo_samples_summarize(&samples, 2, &sum);
     ck_assert_double_eq(sum.first_scale_out_s, -1);
     ck_assert_double_eq(sum.scaled_in_s, 0); /* it never grew */
+    ck_assert_double_eq(sum.worker_seconds, 20);
     samples.count = 0;
     demo_samples_summarize(&samples, 2, &sum);
     ck_assert_double_eq(sum.scaled_in_s, -1);
@@ -143,7 +144,7 @@ END_TEST
 START_TEST(states_and_decisions_are_read_from_the_status)
 {
     static const char json[] =
-        "{\"v\":1,\"fleets\":[{\"desired\":25,\"workers\":["
+        "{\"v\":1,\"fleets\":[{\"desired\":25,\"restarts\":3,\"workers\":["
         "{\"pid\":10,\"state\":\"ready\",\"busy\":5,\"start_ready_ms\":31},"
         "{\"pid\":11,\"state\":\"starting\"},{\"pid\":12,\"state\":\"stopping\",\"busy\":2},"
         "{\"pid\":0,\"state\":\"backoff\"}],"
@@ -154,6 +155,7 @@ START_TEST(states_and_decisions_are_read_from_the_status)
 
     ck_assert_msg(demo_status_parse(json, sizeof json - 1, &report, &err) == 0, "%s", err.text);
     ck_assert_int_eq(report.desired, 25);
+    ck_assert_int_eq(report.restarts, 3);
     ck_assert_uint_eq(report.worker_count, 3);
     ck_assert_int_eq(report.workers[0].state, DEMO_WORKER_READY);
     ck_assert_int_eq(report.workers[0].busy, 5);
@@ -286,6 +288,7 @@ START_TEST(every_bad_figure_fails_the_demo)
     BREAKS(c.summary.scaled_in_s = -1);
     BREAKS(c.summary.peak_workers = 31);
     BREAKS(c.input.threads_min = 100);
+    BREAKS(c.input.restarts = 1);
     BREAKS(c.input.chaos = true); /* without kills */
     BREAKS((c.input.chaos = true, c.input.kill_count = 2, c.kills[1].payments_running = 0));
     good_case(&c);
