@@ -93,8 +93,7 @@ struct sqs_request {
     struct sqs_entry entries[SQS_BATCH_MAX];
 };
 
-/* Name of an operation, as in X-Amz-Target and Action; NULL-safe search the other way round gives SQS_OP_MAX.
- */
+/* Name of an operation, as in X-Amz-Target and Action; and the way back, SQS_OP_MAX for what is none. */
 const char *sqs_op_name(enum sqs_op op);
 enum sqs_op sqs_op_find(struct slice name);
 /* True for the three operations with entries. */
