@@ -1,9 +1,14 @@
 """sluice demo, small sales: exit 0 with every key, malformed orders, bad options, a clean end on Ctrl-C."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
+import re
 import signal
+import struct
 import subprocess
+import termios
 import xml.etree.ElementTree
 
 import pytest
@@ -22,7 +27,7 @@ def argv(*args):
 
 
 def environment(tmp_path, **extra):
-    return harness.environment(TMPDIR=str(tmp_path), **extra)
+    return harness.environment(**{"TMPDIR": str(tmp_path), "NO_COLOR": None, **extra})
 
 
 def demo(tmp_path, *args, exit_code=0, **extra):
@@ -136,6 +141,64 @@ def test_quiet_says_nothing_but_the_report(tmp_path):
     _, text = demo(tmp_path, "--duration", "2s", "--rate", 5, "--quiet")
     assert text.startswith("\nFlash sale:")
     assert "\033" not in text
+
+
+def on_terminal(tmp_path, *args, rows=30, columns=90, number=None, **extra):
+    """Runs a tiny sale on a pseudo-terminal of that size; returns what it wrote. number: a signal to send in mid-sale."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = subprocess.Popen(argv("--duration", "5s", "--rate", 5, *args), stdin=subprocess.DEVNULL, stdout=theirs,
+                               stderr=subprocess.STDOUT,
+                               env=environment(tmp_path, **{"LC_ALL": "C.UTF-8", "TERM": "xterm-256color", **extra}))
+    os.close(theirs)
+    written = b""
+    try:
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            written += piece
+            if number and b"the sale begins" in written:
+                process.send_signal(number)
+                number = None
+        process.wait(60)
+    finally:
+        process.kill()
+        os.close(ours)
+    return written.decode()
+
+
+HIDE, SHOW, UP = "\033[?25l", "\033[?25h", "A\r"
+
+
+def test_a_terminal_gets_a_block_that_is_redrawn_in_place(tmp_path):
+    text = on_terminal(tmp_path)
+    assert text.count(HIDE) == text.count(SHOW) == 1
+    assert text.index(HIDE) < text.index(UP) < text.index(SHOW) < text.index("Verdict    good")
+    assert "orders paid" in text and "decision" in text and "█" in text
+    assert "\033[32m" in text  # green
+
+
+def test_no_color_and_no_color_option_are_honoured(tmp_path):
+    for text in (on_terminal(tmp_path, NO_COLOR="1"), on_terminal(tmp_path, "--no-color")):
+        assert UP in text
+        assert not re.search(r"\033\[[0-9;]*m", text)
+
+
+def test_small_and_dumb_terminals_get_plain_lines(tmp_path):
+    for text in (on_terminal(tmp_path, rows=10), on_terminal(tmp_path, TERM="dumb")):
+        assert "\033" not in text
+        assert "sale: depth" in text
+
+
+def test_the_terminal_is_restored_when_the_sale_is_broken_off(tmp_path):
+    text = on_terminal(tmp_path, number=signal.SIGTERM)
+    assert text.count(HIDE) == text.count(SHOW) == 1
+    assert text.rindex(SHOW) > text.rindex(UP)
+    assert "interrupted by signal 15" in text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
