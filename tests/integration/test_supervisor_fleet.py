@@ -10,8 +10,9 @@ import pytest
 
 import harness
 from harness import wait_until
-from supervisor_harness import (Supervisor, configuration, pid_alive, run_sluice, scripted, signalled_at_exit,
+from supervisor_harness import (SPEED, Supervisor, configuration, pid_alive, run_sluice, scripted, signalled_at_exit,
                                 world)  # noqa: F401, world is a fixture
+
 
 def test_depth_above_the_line_starts_workers_and_each_gets_its_environment(world):
     dump = world.folder / "dump"
