@@ -1,7 +1,7 @@
 /* Reading and judging error replies; see error.h. */
 #include "aws/error.h"
 
-#include "aws/jsonp.h"
+#include "base/jsonp.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -318,13 +318,13 @@ static void take_attribute(struct jsonp *p, const char *name, struct sqs_queue_a
         int64_t value = sqs_parse_number(text);
         memcpy((char *)ret + NUMBERS[i].offset, &value, sizeof value);
         if (value < 0)
-            p->problem = "a count is not a whole number";
+            (void)jsonp_refuse(p, "a count is not a whole number");
         return;
     }
     if (strcmp(name, "QueueArn") == 0)
         (void)snprintf(ret->queue_arn, sizeof ret->queue_arn, "%s", text);
     else if (strcmp(name, "RedrivePolicy") == 0 && len > 0 && !parse_redrive((char *)text, len, ret))
-        p->problem = "RedrivePolicy is not the JSON it should be";
+        (void)jsonp_refuse(p, "RedrivePolicy is not the JSON it should be");
 }
 
 static bool parse_queue_attributes(struct strbuf *body, struct sqs_queue_attributes *ret,

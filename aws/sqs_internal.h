@@ -3,8 +3,8 @@
 #define SLUICE_AWS_SQS_INTERNAL_H
 
 #include "aws/digest.h"
-#include "aws/jsonp.h"
 #include "aws/sqs.h"
+#include "base/jsonp.h"
 #include "base/jsonw.h"
 
 /* What is known of a message that was sent, to compare with the reply. */

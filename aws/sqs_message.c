@@ -2,6 +2,7 @@
 #include "aws/base64.h"
 #include "aws/sqs_internal.h"
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -80,13 +81,13 @@ static bool is_attribute_name(const char *name)
 const char *sqs_entry_problem(const struct sqs_send_entry *entry)
 {
     /* It would go out with replacement characters, and so be another message than was given. */
-    if (!jsonp_is_utf8(entry->body, entry->body_len))
+    if (!utf8_valid(entry->body, entry->body_len))
         return "the body is not UTF-8";
     for (size_t i = 0; i < entry->attribute_count; i++) {
         const struct sqs_message_attribute *attribute = &entry->attributes[i];
         if (!is_attribute_name(attribute->name))
             return "an attribute's name is not 1 to 256 of A-Z a-z 0-9 _ . -";
-        if (!is_binary(attribute) && !jsonp_is_utf8(attribute->value, attribute->value_len))
+        if (!is_binary(attribute) && !utf8_valid(attribute->value, attribute->value_len))
             return "an attribute's value is not UTF-8";
     }
     return NULL;
@@ -134,30 +135,22 @@ void sqs_write_entry(struct jsonw *w, const struct sqs_send_entry *entry)
 
 bool sqs_take_text(struct jsonp *p, const char **ret_text, size_t *ret_len)
 {
-    if (jsonp_peek(p) == JSONP_NULL) {
+    if (jsonp_null(p)) {
         *ret_text = NULL;
         *ret_len = 0;
-        return jsonp_skip(p);
+        return true;
     }
     return jsonp_string(p, ret_text, ret_len);
 }
 
 bool sqs_take_object(struct jsonp *p)
 {
-    if (jsonp_peek(p) == JSONP_NULL) {
-        (void)jsonp_skip(p);
-        return false;
-    }
-    return jsonp_object(p);
+    return !jsonp_null(p) && jsonp_object(p);
 }
 
 bool sqs_take_array(struct jsonp *p)
 {
-    if (jsonp_peek(p) == JSONP_NULL) {
-        (void)jsonp_skip(p);
-        return false;
-    }
-    return jsonp_array(p);
+    return !jsonp_null(p) && jsonp_array(p);
 }
 
 int64_t sqs_parse_number(const char *text)

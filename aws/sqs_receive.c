@@ -99,7 +99,7 @@ static bool parse_attribute(struct jsonp *p, const char *name, struct sqs_reply 
             (void)jsonp_skip(p);
         } else if (sqs_take_text(p, &text, &len) && text != NULL) {
             if (binary && !aws_base64_decode_in_place((char *)text, len, &len))
-                p->problem = "BinaryValue is not base64";
+                (void)jsonp_refuse(p, "BinaryValue is not base64");
             attribute->value = text;
             attribute->value_len = len;
         }
@@ -176,8 +176,7 @@ static bool parse_message(struct jsonp *p, struct sqs_reply *reply)
     struct message_digests digests = {NULL, NULL};
     const char *key = NULL;
     if (reply->count + reply->bad_md5 == SQS_BATCH_MAX) {
-        p->problem = "more than 10 messages";
-        return false;
+        return jsonp_refuse(p, "more than 10 messages");
     }
     struct sqs_message *message = &reply->messages[reply->count];
     size_t attributes_before = reply->attribute_count;
@@ -189,8 +188,7 @@ static bool parse_message(struct jsonp *p, struct sqs_reply *reply)
     if (p->problem != NULL)
         return false;
     if (message->receipt_handle == NULL || message->body == NULL || message->id == NULL) {
-        p->problem = "a message without MessageId, ReceiptHandle or Body";
-        return false;
+        return jsonp_refuse(p, "a message without MessageId, ReceiptHandle or Body");
     }
     message->attribute_count = reply->attribute_count - attributes_before;
     if (digests_match(message, &digests)) {
@@ -225,7 +223,7 @@ static bool parse_reply(char *text, size_t len, struct sqs_reply *reply, const c
             continue;
         }
         if (seen)
-            p.problem = "Messages is there twice";
+            (void)jsonp_refuse(&p, "Messages is there twice");
         seen = true;
         if (sqs_take_array(&p))
             while (jsonp_next_element(&p) && parse_message(&p, reply))

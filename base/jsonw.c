@@ -1,6 +1,8 @@
 /* Streaming JSON writer. */
 #include "base/jsonw.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -55,25 +57,6 @@ void jsonw_key(struct jsonw *w, const char *key)
     w->need_comma = false;
 }
 
-/* Length of the well-formed UTF-8 sequence at s (RFC 3629), or 0. */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-    size_t len = s[0] < 0x80                    ? 1
-                 : s[0] >= 0xC2 && s[0] <= 0xDF ? 2
-                 : (s[0] & 0xF0) == 0xE0        ? 3
-                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
-                                                : 0;
-    if (len == 0 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-        (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return len;
-}
-
 static void append_escape(struct strbuf *out, unsigned char c)
 {
     static const char SHORT[] = "\bb\ff\nn\rr\tt\"\"\\\\";
@@ -87,31 +70,24 @@ static void append_escape(struct strbuf *out, unsigned char c)
     strbuf_appendf(out, "\\u%04x", c);
 }
 
-static bool is_plain(unsigned char c)
-{
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
 void jsonw_strn(struct jsonw *w, const char *text, size_t len)
 {
-    const unsigned char *s = (const unsigned char *)text;
     before_value(w);
     strbuf_append_char(w->out, '"');
     for (size_t i = 0; i < len;) {
-        size_t run = 0;
-        while (i + run < len && is_plain(s[i + run]))
-            run++;
-        if (run == 0 && s[i] >= 0x80)
-            run = utf8_len(s + i, len - i);
+        unsigned char c = (unsigned char)text[i];
+        size_t run = utf8_plain_run(text + i, len - i);
+        if (run == 0 && c >= 0x80)
+            run = utf8_len(text + i, len - i);
         if (run > 0) {
-            strbuf_append(w->out, s + i, run);
+            strbuf_append(w->out, text + i, run);
             i += run;
             continue;
         }
-        if (s[i] >= 0x80)
+        if (c >= 0x80)
             strbuf_append(w->out, "\xEF\xBF\xBD", 3);
         else
-            append_escape(w->out, s[i]);
+            append_escape(w->out, c);
         i++;
     }
     strbuf_append_char(w->out, '"');

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -17,34 +18,23 @@ size_t sqs_message_spec_bytes(const struct sqs_message_spec *spec)
 
 /* Length of the character at s if SQS takes it (#x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF in
  * UTF-8), else 0. */
-static size_t good_character(const unsigned char *s, size_t left)
+static size_t good_character(const char *s, size_t left)
 {
-    if (s[0] < 0x80)
-        return s[0] >= 0x20 || s[0] == '\t' || s[0] == '\n' || s[0] == '\r' ? 1 : 0;
-    size_t len = s[0] >= 0xC2 && s[0] <= 0xDF   ? 2
-                 : (s[0] & 0xF0) == 0xE0        ? 3
-                 : s[0] >= 0xF0 && s[0] <= 0xF4 ? 4
-                                                : 0;
-    if (len == 0 || len > left)
+    if ((unsigned char)s[0] < 0x20 && s[0] != '\t' && s[0] != '\n' && s[0] != '\r')
         return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-        (s[0] == 0xF4 && s[1] > 0x8F) || (s[0] == 0xEF && s[1] == 0xBF && s[2] >= 0xBE))
-        return 0;
-    return len;
+    size_t len = utf8_len(s, left);
+    bool is_no_character = len == 3 && memcmp(s, "\xEF\xBF", 2) == 0 && (unsigned char)s[2] >= 0xBE;
+    return is_no_character ? 0 : len;
 }
 
 static bool good_text(struct slice text)
 {
-    const unsigned char *s = (const unsigned char *)text.at;
     for (size_t i = 0; i < text.len;) {
-        if (s[i] >= 0x20 && s[i] < 0x80) {
+        if (text.at[i] >= 0x20 && (unsigned char)text.at[i] < 0x80) {
             i++;
             continue;
         }
-        size_t len = good_character(s + i, text.len - i);
+        size_t len = good_character(text.at + i, text.len - i);
         if (len == 0)
             return false;
         i += len;

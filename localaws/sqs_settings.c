@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/jsonw.h"
-#include "localaws/jsonr.h"
+#include "localaws/json_slice.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -112,24 +112,24 @@ static bool parse_int(struct slice text, int64_t *value)
 /* {"deadLetterTargetArn": "...", "maxReceiveCount": 5}; the count may be a number or a text. */
 static const char *parse_redrive(char *text, size_t len, struct slice *arn, int64_t *count)
 {
-    struct jsonr r;
+    struct jsonp p = jsonp_start(text, len);
+    size_t offset = 0;
     struct slice key;
     struct slice digits;
     *count = 10;
-    jsonr_init(&r, text, len);
-    (void)jsonr_object(&r);
-    while (jsonr_key(&r, &key)) {
+    (void)jsonp_object(&p);
+    while (json_slice_next_key(&p, &key)) {
         if (slice_is(key, "deadLetterTargetArn"))
-            (void)jsonr_string(&r, arn);
+            (void)json_slice_string(&p, arn);
         else if (!slice_is(key, "maxReceiveCount"))
             return "it knows deadLetterTargetArn and maxReceiveCount only";
-        else if (jsonr_peek(&r) != '"')
-            (void)jsonr_int(&r, count);
-        else if (!jsonr_string(&r, &digits) || !parse_int(digits, count))
+        else if (jsonp_peek(&p) != JSONP_STRING)
+            (void)jsonp_int(&p, count);
+        else if (!json_slice_string(&p, &digits) || !parse_int(digits, count))
             return "maxReceiveCount must be a number from 1 to 1000";
     }
-    if (!jsonr_end(&r))
-        return r.error;
+    if (!jsonp_finish(&p))
+        return jsonp_problem(&p, &offset);
     if (arn->len == 0)
         return "deadLetterTargetArn is missing";
     return *count < 1 || *count > 1000 ? "maxReceiveCount must be a number from 1 to 1000" : NULL;
@@ -168,28 +168,28 @@ static const char *parse_permission(struct slice word, enum sqs_redrive_permissi
 static const char *parse_redrive_allow(char *text, size_t len, enum sqs_redrive_permission *permission,
                                        struct strbuf *arns)
 {
-    struct jsonr r;
+    struct jsonp p = jsonp_start(text, len);
+    size_t offset = 0;
     struct slice key;
     struct slice word = {NULL, 0};
     int count = 0;
-    jsonr_init(&r, text, len);
-    (void)jsonr_object(&r);
-    while (jsonr_key(&r, &key)) {
+    (void)jsonp_object(&p);
+    while (json_slice_next_key(&p, &key)) {
         if (slice_is(key, "redrivePermission")) {
-            (void)jsonr_string(&r, &word);
+            (void)json_slice_string(&p, &word);
             continue;
         }
         if (!slice_is(key, "sourceQueueArns"))
             return "it knows redrivePermission and sourceQueueArns only";
-        (void)jsonr_array(&r);
-        for (struct slice arn; jsonr_item(&r) && jsonr_string(&r, &arn); count++) {
+        (void)jsonp_array(&p);
+        for (struct slice arn; jsonp_next_element(&p) && json_slice_string(&p, &arn); count++) {
             strbuf_append_char(arns, '\n');
             strbuf_append(arns, arn.at, arn.len);
         }
         strbuf_append_char(arns, '\n');
     }
-    if (!jsonr_end(&r))
-        return r.error;
+    if (!jsonp_finish(&p))
+        return jsonp_problem(&p, &offset);
     const char *why = parse_permission(word, permission);
     if (why != NULL)
         return why;

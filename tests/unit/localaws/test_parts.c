@@ -1,11 +1,10 @@
-/* The small parts: heap, map, JSON reader, base64, digests, message checks. */
+/* The small parts: heap, map, base64, digests, message checks. */
 #include "tests/unit/unit.h"
 
 #include "base/strbuf.h"
 #include "localaws/base64.h"
 #include "localaws/digest.h"
 #include "localaws/heap.h"
-#include "localaws/jsonr.h"
 #include "localaws/sqs_message.h"
 #include "localaws/strmap.h"
 
@@ -71,68 +70,6 @@ START_TEST(a_map_keeps_what_was_put_through_removals)
         seen++;
     ck_assert_uint_eq(seen, COUNT / 2);
     strmap_clean_up(&map);
-}
-END_TEST
-
-START_TEST(json_strings_are_unescaped_in_place)
-{
-    char text[] = " { \"a\\n\\u00e9\\ud83d\\ude00\\\\\" : \"\\\"x\\/\" , \"b\":[1,-20, true,null,{}] } ";
-    struct jsonr r;
-    struct slice key;
-    struct slice value;
-    int64_t number = 0;
-    bool flag = false;
-    jsonr_init(&r, text, strlen(text));
-    ck_assert(jsonr_object(&r) && jsonr_key(&r, &key) && jsonr_string(&r, &value));
-    ck_assert(slice_is(key, "a\n\xC3\xA9\xF0\x9F\x98\x80\\"));
-    ck_assert(slice_is(value, "\"x/"));
-    ck_assert(jsonr_key(&r, &key) && jsonr_array(&r));
-    ck_assert(jsonr_item(&r) && jsonr_int(&r, &number));
-    ck_assert_int_eq(number, 1);
-    ck_assert(jsonr_item(&r) && jsonr_int(&r, &number));
-    ck_assert_int_eq(number, -20);
-    ck_assert(jsonr_item(&r) && jsonr_bool(&r, &flag) && flag);
-    ck_assert(jsonr_item(&r) && jsonr_null(&r));
-    ck_assert(jsonr_item(&r) && jsonr_skip(&r));
-    ck_assert(!jsonr_item(&r));
-    ck_assert(!jsonr_key(&r, &key));
-    ck_assert(jsonr_end(&r));
-}
-END_TEST
-
-START_TEST(what_is_no_json_is_an_error_and_never_read_beyond)
-{
-    static const char *const BAD[] = {
-        "",           "{",         "[",           "{\"a\"}",     "{\"a\":}",
-        "{\"a\":1,}", "[1,]",      "[1 2]",       "{} x",        "\"abc",
-        "\"\\x\"",    "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\x01\"",
-        "01",         "1.",        "-",           "+1",          "tru",
-        "nul",        "{1:2}",     "[1}",         "{\"a\":1]",   "\"\\ud800\\u0041\"",
-        ",",          "1e",        "--1",
-    };
-    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
-        size_t len = strlen(BAD[i]);
-        char *copy = malloc(len == 0 ? 1 : len); /* exact size: the sanitizer sees a byte too many */
-        struct jsonr r;
-        ck_assert_ptr_nonnull(copy);
-        memcpy(copy, BAD[i], len);
-        jsonr_init(&r, copy, len);
-        (void)jsonr_skip(&r);
-        ck_assert_msg(!jsonr_end(&r), "%s", BAD[i]);
-        ck_assert_ptr_nonnull(r.error);
-        free(copy);
-    }
-}
-END_TEST
-
-START_TEST(json_nested_without_end_is_refused)
-{
-    static char text[100000];
-    struct jsonr r;
-    memset(text, '[', sizeof text);
-    jsonr_init(&r, text, sizeof text);
-    ck_assert(!jsonr_skip(&r));
-    ck_assert_ptr_nonnull(strstr(r.error, "deep"));
 }
 END_TEST
 
@@ -286,8 +223,6 @@ START_TEST(message_attributes_are_checked)
 END_TEST
 
 UNIT_MAIN("localaws_parts", a_heap_gives_keys_in_order_and_equal_ones_first_in_first_out,
-          a_map_keeps_what_was_put_through_removals, json_strings_are_unescaped_in_place,
-          what_is_no_json_is_an_error_and_never_read_beyond, json_nested_without_end_is_refused,
-          base64_goes_both_ways, siphash_gives_the_published_values,
-          digests_of_bodies_and_attributes_are_those_of_aws, bodies_hold_the_characters_that_sqs_takes,
-          message_attributes_are_checked)
+          a_map_keeps_what_was_put_through_removals, base64_goes_both_ways,
+          siphash_gives_the_published_values, digests_of_bodies_and_attributes_are_those_of_aws,
+          bodies_hold_the_characters_that_sqs_takes, message_attributes_are_checked)

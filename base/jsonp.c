@@ -1,6 +1,10 @@
 /* The in-place JSON pull parser; see jsonp.h. */
-#include "aws/jsonp.h"
+#include "base/jsonp.h"
 
+#include "base/utf8.h"
+
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct jsonp jsonp_start(char *text, size_t len)
@@ -11,7 +15,7 @@ struct jsonp jsonp_start(char *text, size_t len)
     return (struct jsonp){.start = text, .at = text, .end = text + len, .first = true};
 }
 
-static bool fail(struct jsonp *p, const char *problem)
+bool jsonp_refuse(struct jsonp *p, const char *problem)
 {
     if (p->problem == NULL)
         p->problem = problem;
@@ -50,13 +54,13 @@ enum jsonp_type jsonp_peek(struct jsonp *p)
 
 static bool expect(struct jsonp *p, enum jsonp_type type, const char *problem)
 {
-    return jsonp_peek(p) == type || fail(p, problem);
+    return jsonp_peek(p) == type || jsonp_refuse(p, problem);
 }
 
 static bool enter(struct jsonp *p)
 {
     if (p->depth == JSONP_DEPTH_MAX)
-        return fail(p, "nested too deep");
+        return jsonp_refuse(p, "nested too deep");
     p->depth++;
     p->at++;
     p->first = true;
@@ -87,7 +91,7 @@ static bool next_member(struct jsonp *p, char closing)
     }
     if (!p->first) {
         if (p->at == p->end || *p->at != ',')
-            return fail(p, "comma or closing bracket expected");
+            return jsonp_refuse(p, "comma or closing bracket expected");
         p->at++;
     }
     p->first = false;
@@ -98,85 +102,10 @@ bool jsonp_next_element(struct jsonp *p)
 {
     if (!next_member(p, ']'))
         return false;
-    return jsonp_peek(p) != JSONP_NONE || fail(p, "value expected");
-}
-
-bool jsonp_next_key(struct jsonp *p, const char **ret_key)
-{
-    size_t len = 0;
-    if (!next_member(p, '}') || !jsonp_string(p, ret_key, &len))
-        return false;
-    if (strlen(*ret_key) != len)
-        return fail(p, "NUL in a key");
-    skip_space(p);
-    if (p->at == p->end || *p->at != ':')
-        return fail(p, "colon expected");
-    p->at++;
-    return true;
+    return jsonp_peek(p) != JSONP_NONE || jsonp_refuse(p, "value expected");
 }
 
 /* ---- strings ---- */
-
-/* Length of the well-formed UTF-8 sequence at s, which starts with a byte >= 0x80, or 0. */
-static size_t utf8_len(const unsigned char *s, size_t left)
-{
-    size_t len = 0;
-    if (s[0] >= 0xC2 && s[0] <= 0xDF)
-        len = 2;
-    else if (s[0] >= 0xE0 && s[0] <= 0xEF)
-        len = 3;
-    else if (s[0] >= 0xF0 && s[0] <= 0xF4)
-        len = 4;
-    if (len == 0 || len > left)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    bool overlong = (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xF0 && s[1] < 0x90);
-    bool outside = (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF4 && s[1] > 0x8F);
-    return overlong || outside ? 0 : len;
-}
-
-/* Bytes from the start that are plain ASCII, neither quote, backslash nor control: eight at a time, since
- * nearly all of a reply is such text. */
-static size_t plain_run(const char *text, size_t len)
-{
-    static const uint64_t ONES = 0x0101010101010101U;
-    static const uint64_t HIGH = 0x8080808080808080U;
-    size_t at = 0;
-    for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, text + at, sizeof word);
-        uint64_t quote = word ^ (ONES * '"');
-        uint64_t slash = word ^ (ONES * '\\');
-        uint64_t special = ((word - ONES * 0x20) | (quote - ONES) | (slash - ONES) | word) & HIGH;
-        if (special == 0)
-            continue;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        /* A subtraction borrows only from bytes that are special themselves, so the lowest mark is true. */
-        return at + (size_t)__builtin_ctzll(special) / 8;
-#else
-        break;
-#endif
-    }
-    while (at < len && (unsigned char)text[at] >= 0x20 && (unsigned char)text[at] < 0x80 && text[at] != '"' &&
-           text[at] != '\\')
-        at++;
-    return at;
-}
-
-bool jsonp_is_utf8(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len;) {
-        size_t run = plain_run(text + i, len - i);
-        if (run == 0)
-            run = (unsigned char)text[i] < 0x80 ? 1 : utf8_len((const unsigned char *)text + i, len - i);
-        if (run == 0)
-            return false;
-        i += run;
-    }
-    return true;
-}
 
 /* Four hex digits at p->at, which goes on behind them; -1 when they are not. */
 static int32_t take_hex4(struct jsonp *p)
@@ -201,94 +130,133 @@ static int32_t take_hex4(struct jsonp *p)
 /* Code point of the escape "uXXXX" whose digits p->at points at, with its second half; -1 when broken. */
 static int32_t take_code_point(struct jsonp *p)
 {
+    int32_t lone = p->mends ? 0xFFFD : -1;
     int32_t high = take_hex4(p);
     if (high < 0xD800 || high > 0xDFFF)
         return high;
     if (high > 0xDBFF || p->end - p->at < 2 || p->at[0] != '\\' || p->at[1] != 'u')
-        return -1;
+        return lone;
+    char *second = p->at;
     p->at += 2;
     int32_t low = take_hex4(p);
-    if (low < 0xDC00 || low > 0xDFFF)
-        return -1;
-    return 0x10000 + (high - 0xD800) * 0x400 + (low - 0xDC00);
+    if (low >= 0xDC00 && low <= 0xDFFF)
+        return 0x10000 + (high - 0xD800) * 0x400 + (low - 0xDC00);
+    p->at = second;
+    return lone;
 }
 
-static char *put_utf8(char *to, uint32_t code)
-{
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xC0 | (code >> 6));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-        *to++ = (char)(0xE0 | (code >> 12));
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else {
-        *to++ = (char)(0xF0 | (code >> 18));
-        *to++ = (char)(0x80 | ((code >> 12) & 0x3F));
-        *to++ = (char)(0x80 | ((code >> 6) & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    }
-    return to;
-}
-
-/* Undoes the escape that p->at points behind the backslash of. Returns where the text goes on, NULL when
- * broken. An escape is never shorter than what it stands for, so writing stays behind reading. */
-static char *unescape(struct jsonp *p, char *to)
+/* Undoes the escape that p->at points behind the backslash of; `into` has room for 4 bytes. Returns how many
+ * it is, 0 when broken. */
+static size_t take_escape(struct jsonp *p, char into[static 4])
 {
     static const char FROM[] = "\"\\/bfnrt";
     static const char INTO[] = "\"\\/\b\f\n\r\t";
     if (p->at == p->end)
-        return NULL;
+        return 0;
     char c = *p->at++;
     if (c == 'u') {
         int32_t code = take_code_point(p);
-        return code < 0 ? NULL : put_utf8(to, (uint32_t)code);
+        return code < 0 ? 0 : (size_t)(utf8_put(into, (uint32_t)code) - into);
     }
     const char *found = c != '\0' ? strchr(FROM, c) : NULL;
     if (found == NULL)
-        return NULL;
-    *to++ = INTO[found - FROM];
-    return to;
+        return 0;
+    into[0] = INTO[found - FROM];
+    return 1;
 }
 
-bool jsonp_string(struct jsonp *p, const char **ret_text, size_t *ret_len)
+/* Bytes from p->at that stand for themselves; 0 at a quote, an escape, an error or the end. */
+static size_t plain_bytes(struct jsonp *p)
+{
+    size_t left = (size_t)(p->end - p->at);
+    size_t run = left > 0 && *p->at != '\\' ? utf8_plain_run(p->at, left) : 0;
+    if (run > 0 || left == 0 || (unsigned char)*p->at < 0x80)
+        return run;
+    run = utf8_len(p->at, left);
+    if (run == 0)
+        (void)jsonp_refuse(p, "string is not UTF-8");
+    return run;
+}
+
+/* memmove() towards the start. Between escapes runs are short, and a call would cost more than the bytes. */
+static inline void move_back(char *to, const char *from, size_t len)
+{
+    if (len > 16) {
+        memmove(to, from, len);
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        to[i] = from[i];
+}
+
+/* Passes over a string. With ret_text it is unescaped where it stands, else left as it is. An escape is never
+ * shorter than what it stands for, so writing stays behind reading. */
+static bool take_string(struct jsonp *p, char **ret_text, size_t *ret_len)
 {
     if (!expect(p, JSONP_STRING, "string expected"))
         return false;
     char *text = ++p->at;
     char *to = text;
     for (;;) {
-        size_t left = (size_t)(p->end - p->at);
-        size_t run = plain_run(p->at, left);
-        if (run == 0 && left > 0 && (unsigned char)*p->at >= 0x80) {
-            run = utf8_len((const unsigned char *)p->at, left);
+        char unescaped[4];
+        const char *from = p->at;
+        size_t run = plain_bytes(p);
+        p->at += run;
+        if (run == 0) {
+            if (p->at == p->end)
+                return jsonp_refuse(p, "string without end");
+            char c = *p->at++;
+            if (c == '"')
+                break;
+            if (c != '\\')
+                return jsonp_refuse(p, "control character in a string");
+            from = unescaped;
+            run = take_escape(p, unescaped);
             if (run == 0)
-                return fail(p, "string is not UTF-8");
+                return jsonp_refuse(p, "bad escape in a string");
         }
-        if (run > 0) {
-            if (to != p->at)
-                memmove(to, p->at, run);
-            to += run;
-            p->at += run;
-            continue;
-        }
-        if (left == 0)
-            return fail(p, "string without end");
-        char c = *p->at++;
-        if (c == '"')
-            break;
-        if (c != '\\')
-            return fail(p, "control character in a string");
-        to = unescape(p, to);
-        if (to == NULL)
-            return fail(p, "bad escape in a string");
+        if (ret_text != NULL && to != from)
+            move_back(to, from, run);
+        to += run;
     }
+    if (ret_text == NULL)
+        return true;
     *to = '\0'; /* at the closing quote or before it */
     *ret_text = text;
     *ret_len = (size_t)(to - text);
     return true;
+}
+
+bool jsonp_string(struct jsonp *p, const char **ret_text, size_t *ret_len)
+{
+    char *text = NULL;
+    if (!take_string(p, &text, ret_len))
+        return false;
+    *ret_text = text;
+    return true;
+}
+
+/* ---- keys ---- */
+
+static bool take_colon(struct jsonp *p)
+{
+    skip_space(p);
+    if (p->at == p->end || *p->at != ':')
+        return jsonp_refuse(p, "colon expected");
+    p->at++;
+    return true;
+}
+
+bool jsonp_next_key(struct jsonp *p, const char **ret_key)
+{
+    char *key = NULL;
+    size_t len = 0;
+    if (!next_member(p, '}') || !take_string(p, &key, &len))
+        return false;
+    if (memchr(key, '\0', len) != NULL)
+        return jsonp_refuse(p, "NUL in a key");
+    *ret_key = key;
+    return take_colon(p);
 }
 
 /* ---- other values ---- */
@@ -316,14 +284,14 @@ static bool take_number(struct jsonp *p, bool *ret_whole)
     if (zero)
         p->at++;
     else if (!take_digits(p))
-        return fail(p, "bad number");
+        return jsonp_refuse(p, "bad number");
     if (zero && is_digit(p))
-        return fail(p, "number with leading zero");
+        return jsonp_refuse(p, "number with leading zero");
     if (p->at < p->end && *p->at == '.') {
         p->at++;
         *ret_whole = false;
         if (!take_digits(p))
-            return fail(p, "bad number");
+            return jsonp_refuse(p, "bad number");
     }
     if (p->at < p->end && (*p->at == 'e' || *p->at == 'E')) {
         p->at++;
@@ -331,7 +299,7 @@ static bool take_number(struct jsonp *p, bool *ret_whole)
         if (p->at < p->end && (*p->at == '+' || *p->at == '-'))
             p->at++;
         if (!take_digits(p))
-            return fail(p, "bad number");
+            return jsonp_refuse(p, "bad number");
     }
     return true;
 }
@@ -345,17 +313,38 @@ bool jsonp_int(struct jsonp *p, int64_t *ret_value)
     if (!take_number(p, &whole))
         return false;
     if (!whole)
-        return fail(p, "whole number expected");
+        return jsonp_refuse(p, "whole number expected");
     bool negative = *digit == '-';
     uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
     uint64_t value = 0;
     for (digit += negative; digit < p->at; digit++) {
         uint64_t d = (uint64_t)(*digit - '0');
         if (value > (limit - d) / 10)
-            return fail(p, "number too large");
+            return jsonp_refuse(p, "number too large");
         value = value * 10 + d;
     }
     *ret_value = negative ? (int64_t)(0 - value) : (int64_t)value;
+    return true;
+}
+
+bool jsonp_double(struct jsonp *p, double *ret_value)
+{
+    char digits[JSONP_DOUBLE_CHARS_MAX + 1];
+    bool whole = false;
+    if (!expect(p, JSONP_NUMBER, "number expected"))
+        return false;
+    const char *start = p->at;
+    if (!take_number(p, &whole))
+        return false;
+    size_t len = (size_t)(p->at - start);
+    if (len >= sizeof digits)
+        return jsonp_refuse(p, "number too long");
+    memcpy(digits, start, len);
+    digits[len] = '\0';
+    double value = strtod(digits, NULL);
+    if (!isfinite(value))
+        return jsonp_refuse(p, "number too large");
+    *ret_value = value;
     return true;
 }
 
@@ -363,7 +352,7 @@ static bool take_word(struct jsonp *p, const char *word)
 {
     size_t len = strlen(word);
     if ((size_t)(p->end - p->at) < len || memcmp(p->at, word, len) != 0)
-        return fail(p, "bad word");
+        return jsonp_refuse(p, "bad word");
     p->at += len;
     return true;
 }
@@ -379,34 +368,66 @@ bool jsonp_bool(struct jsonp *p, bool *ret_value)
     return true;
 }
 
-bool jsonp_skip(struct jsonp *p)
+bool jsonp_null(struct jsonp *p)
 {
-    const char *text = NULL;
-    size_t len = 0;
+    return jsonp_peek(p) == JSONP_NULL && take_word(p, "null");
+}
+
+static bool skip_scalar(struct jsonp *p)
+{
     bool flag = false;
     switch (jsonp_peek(p)) {
-    case JSONP_OBJECT:
-        (void)jsonp_object(p);
-        while (jsonp_next_key(p, &text))
-            (void)jsonp_skip(p);
-        return p->problem == NULL;
-    case JSONP_ARRAY:
-        (void)jsonp_array(p);
-        while (jsonp_next_element(p))
-            (void)jsonp_skip(p);
-        return p->problem == NULL;
     case JSONP_STRING:
-        return jsonp_string(p, &text, &len);
+        return take_string(p, NULL, NULL);
     case JSONP_NUMBER:
         return take_number(p, &flag);
     case JSONP_BOOL:
         return jsonp_bool(p, &flag);
     case JSONP_NULL:
         return take_word(p, "null");
-    case JSONP_NONE:
-        break;
+    default:
+        return jsonp_refuse(p, "value expected");
     }
-    return fail(p, "value expected");
+}
+
+/* Goes on to the next member of an object or array that is skipped, behind its key if it has one. */
+static bool skip_to_member(struct jsonp *p, bool is_object)
+{
+    if (!is_object)
+        return jsonp_next_element(p);
+    return next_member(p, '}') && take_string(p, NULL, NULL) && take_colon(p);
+}
+
+bool jsonp_skip(struct jsonp *p)
+{
+    _Static_assert(JSONP_DEPTH_MAX <= 64, "one bit per level");
+    uint64_t objects = 0; /* the lowest bit: the innermost open one is an object */
+    int outside = p->depth;
+    do {
+        enum jsonp_type type = jsonp_peek(p);
+        if (type != JSONP_OBJECT && type != JSONP_ARRAY) {
+            (void)skip_scalar(p);
+        } else if (enter(p)) {
+            objects = objects << 1 | (type == JSONP_OBJECT);
+        }
+        while (p->depth > outside && !skip_to_member(p, (objects & 1) != 0)) {
+            if (p->problem != NULL)
+                return false;
+            objects >>= 1;
+        }
+    } while (p->depth > outside && p->problem == NULL);
+    return p->problem == NULL;
+}
+
+bool jsonp_raw(struct jsonp *p, char **ret_text, size_t *ret_len)
+{
+    skip_space(p);
+    char *text = p->at;
+    if (!jsonp_skip(p))
+        return false;
+    *ret_text = text;
+    *ret_len = (size_t)(p->at - text);
+    return true;
 }
 
 bool jsonp_finish(struct jsonp *p)
@@ -415,8 +436,8 @@ bool jsonp_finish(struct jsonp *p)
         return false;
     skip_space(p);
     if (p->depth > 0)
-        return fail(p, "object or array without end");
-    return p->at == p->end || fail(p, "text behind the value");
+        return jsonp_refuse(p, "object or array without end");
+    return p->at == p->end || jsonp_refuse(p, "text behind the value");
 }
 
 const char *jsonp_problem(const struct jsonp *p, size_t *ret_offset)

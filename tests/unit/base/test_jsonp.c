@@ -1,5 +1,5 @@
 /* The pull parser: what it takes, what it refuses, and that it never reads or writes outside its buffer. */
-#include "aws/jsonp.h"
+#include "base/jsonp.h"
 
 #include "tests/unit/unit.h"
 
@@ -125,7 +125,14 @@ START_TEST(invalid_texts_are_refused)
                                         "{\"a\":1]",
                                         "//",
                                         "[/**/]",
-                                        "\xef\xbb\xbf{}"};
+                                        "\xef\xbb\xbf{}",
+                                        ",",
+                                        "--1",
+                                        "{} x",
+                                        "{\"a\":1,[",
+                                        "{]",
+                                        "[1,,2]",
+                                        "\"\\"};
     for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++)
         ck_assert_msg(!is_json(TEXTS[i], strlen(TEXTS[i])), "%s", TEXTS[i]);
     ck_assert(!is_json("\"a\0b\"", 5)); /* a raw NUL in a string */
@@ -330,15 +337,123 @@ START_TEST(a_key_with_a_nul_is_refused)
 }
 END_TEST
 
-START_TEST(utf8_is_told_from_other_bytes)
+START_TEST(keys_and_values_of_every_type_are_taken)
 {
-    ck_assert(jsonp_is_utf8("", 0));
-    ck_assert(jsonp_is_utf8("plain text of more than eight bytes\n\t\"\\", 39));
-    ck_assert(jsonp_is_utf8("\xc3\xa9\xf0\x9f\x98\x80", 6));
-    ck_assert(jsonp_is_utf8("a\0b", 3));
-    ck_assert(!jsonp_is_utf8("\xe9", 1));
-    ck_assert(!jsonp_is_utf8("abc\xc3", 4));
-    ck_assert(!jsonp_is_utf8("\xed\xa0\x80", 3));
+    char text[] =
+        " { \"a\\n\\u00e9\\ud83d\\ude00\\\\\" : \"\\\"x\\/\" , \"b\":[1,-20, true,null,{},1.5,-2e3] } ";
+    struct jsonp p = jsonp_start(text, strlen(text));
+    const char *key = NULL, *value = NULL;
+    size_t len = 0;
+    int64_t number = 0;
+    double real = 0;
+    bool flag = false;
+    ck_assert(jsonp_object(&p) && jsonp_next_key(&p, &key) && !jsonp_null(&p) &&
+              jsonp_string(&p, &value, &len));
+    ck_assert_str_eq(key, "a\n\xC3\xA9\xF0\x9F\x98\x80\\");
+    ck_assert_str_eq(value, "\"x/");
+    ck_assert(jsonp_next_key(&p, &key) && jsonp_array(&p));
+    ck_assert(jsonp_next_element(&p) && jsonp_int(&p, &number));
+    ck_assert_int_eq(number, 1);
+    ck_assert(jsonp_next_element(&p) && jsonp_int(&p, &number));
+    ck_assert_int_eq(number, -20);
+    ck_assert(jsonp_next_element(&p) && jsonp_bool(&p, &flag) && flag);
+    ck_assert(jsonp_next_element(&p) && jsonp_null(&p));
+    ck_assert(jsonp_next_element(&p) && jsonp_skip(&p));
+    ck_assert(jsonp_next_element(&p) && jsonp_double(&p, &real) && real == 1.5);
+    ck_assert(jsonp_next_element(&p) && jsonp_double(&p, &real) && real == -2000);
+    ck_assert(!jsonp_next_element(&p));
+    ck_assert(!jsonp_next_key(&p, &key));
+    ck_assert(jsonp_finish(&p));
+}
+END_TEST
+
+START_TEST(doubles_are_finite_and_not_endless)
+{
+    static const char *const BAD[] = {"1e999", "-1e999", "\"1\"", "null", "1.", "nan"};
+    char endless[JSONP_DOUBLE_CHARS_MAX + 1];
+    double real = 7;
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        char *copy = exact_copy(BAD[i], strlen(BAD[i]));
+        struct jsonp p = jsonp_start(copy, strlen(BAD[i]));
+        ck_assert_msg(!jsonp_double(&p, &real), "%s", BAD[i]);
+        free(copy);
+    }
+    memset(endless, '0', sizeof endless);
+    endless[1] = '.';
+    struct jsonp longer = jsonp_start(endless, sizeof endless);
+    ck_assert(!jsonp_double(&longer, &real));
+    ck_assert(real == 7);
+    struct jsonp longest = jsonp_start(endless, sizeof endless - 1);
+    ck_assert(jsonp_double(&longest, &real) && real == 0);
+}
+END_TEST
+
+START_TEST(what_is_skipped_stays_as_it_is_and_can_be_parsed_again)
+{
+    static const char TEXT[] = "{\"a\\u0062\": {\"x\":[\"\\\"}]\",[[]],{}]} ,\"n\" : -12}";
+    char text[sizeof TEXT];
+    memcpy(text, TEXT, sizeof TEXT);
+    struct jsonp check = jsonp_start(text, sizeof TEXT - 1);
+    ck_assert(jsonp_skip(&check) && jsonp_finish(&check));
+    ck_assert_str_eq(text, TEXT);
+    struct jsonp p = jsonp_start(text, sizeof TEXT - 1);
+    const char *key = NULL;
+    char *raw = NULL;
+    size_t len = 0;
+    ck_assert(jsonp_object(&p) && jsonp_next_key(&p, &key) && jsonp_raw(&p, &raw, &len));
+    ck_assert_str_eq(key, "ab");
+    ck_assert_uint_eq(len, strlen("{\"x\":[\"\\\"}]\",[[]],{}]}"));
+    struct jsonp inner = jsonp_start(raw, len);
+    ck_assert(jsonp_object(&inner) && jsonp_next_key(&inner, &key) && jsonp_array(&inner));
+    ck_assert(jsonp_next_element(&inner) && jsonp_string(&inner, &key, &len));
+    ck_assert_str_eq(key, "\"}]");
+    ck_assert(jsonp_next_key(&p, &key) && jsonp_raw(&p, &raw, &len));
+    ck_assert_uint_eq(len, 3);
+    ck_assert_mem_eq(raw, "-12", 3);
+    ck_assert(!jsonp_next_key(&p, &key) && jsonp_finish(&p));
+    ck_assert(!jsonp_raw(&p, &raw, &len));
+}
+END_TEST
+
+START_TEST(lone_surrogates_are_mended_if_that_is_wanted)
+{
+    static const struct {
+        const char *json, *want;
+    } ROWS[] = {{"\"\\ud83d\\ude00\\n\\\"\\ud83d\"", "\xF0\x9F\x98\x80\n\"\xEF\xBF\xBD"},
+                {"\"\\udc00x\"", "\xEF\xBF\xBDx"},
+                {"\"\\ud800\\u0041\"", "\xEF\xBF\xBD"
+                                       "A"},
+                {"\"\\ud83d\\ud83d\\ude00\"", "\xEF\xBF\xBD\xF0\x9F\x98\x80"},
+                {"\"\\ud800\\n\"", "\xEF\xBF\xBD\n"}};
+    const char *got = NULL;
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        char *copy = exact_copy(ROWS[i].json, strlen(ROWS[i].json));
+        struct jsonp p = jsonp_start(copy, strlen(ROWS[i].json));
+        p.mends = true;
+        ck_assert(jsonp_string(&p, &got, &len) && jsonp_finish(&p));
+        ck_assert_str_eq(got, ROWS[i].want);
+        ck_assert_uint_eq(len, strlen(ROWS[i].want));
+        free(copy);
+    }
+    char broken[] = "\"\\ud83d\\u12g4\"";
+    struct jsonp p = jsonp_start(broken, strlen(broken));
+    p.mends = true;
+    ck_assert(!jsonp_string(&p, &got, &len));
+}
+END_TEST
+
+START_TEST(an_objection_of_the_caller_sticks)
+{
+    char text[] = "[1,2]";
+    struct jsonp p = jsonp_start(text, strlen(text));
+    size_t offset = 0;
+    ck_assert(jsonp_array(&p) && jsonp_next_element(&p));
+    ck_assert(!jsonp_refuse(&p, "no ones"));
+    ck_assert(!jsonp_refuse(&p, "later"));
+    ck_assert(!jsonp_skip(&p) && !jsonp_null(&p) && !jsonp_finish(&p));
+    ck_assert_str_eq(jsonp_problem(&p, &offset), "no ones");
+    ck_assert_uint_eq(offset, 1);
 }
 END_TEST
 
@@ -347,4 +462,6 @@ UNIT_MAIN("jsonp", valid_texts_are_taken, invalid_texts_are_refused, depth_is_li
           strings_are_unescaped_in_place, special_bytes_are_found_at_every_place_of_a_word,
           members_come_one_by_one_with_repeats, whole_numbers_fit_or_are_refused,
           a_value_of_another_type_is_refused_and_the_first_problem_sticks, an_object_left_open_is_noticed,
-          a_key_with_a_nul_is_refused, utf8_is_told_from_other_bytes)
+          a_key_with_a_nul_is_refused, keys_and_values_of_every_type_are_taken,
+          doubles_are_finite_and_not_endless, what_is_skipped_stays_as_it_is_and_can_be_parsed_again,
+          lone_surrogates_are_mended_if_that_is_wanted, an_objection_of_the_caller_sticks)
