@@ -1,7 +1,7 @@
 /* What is common to sent and received messages: digests, JSON forms, checks; see sqs_internal.h. */
-#include "aws/base64.h"
 #include "aws/sqs_internal.h"
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -96,7 +96,7 @@ const char *sqs_entry_problem(const struct sqs_send_entry *entry)
 static void write_binary(struct jsonw *w, const struct sqs_message_attribute *attribute)
 {
     struct strbuf text = STRBUF_INIT;
-    aws_base64_encode(attribute->value, attribute->value_len, &text);
+    base64_encode(attribute->value, attribute->value_len, &text);
     jsonw_key(w, "BinaryValue");
     jsonw_strn(w, strbuf_str(&text), text.len);
     strbuf_clean_up(&text);

@@ -1,7 +1,7 @@
 /* ReceiveMessage: the reply is read in one pass, in its own buffer, and the messages point into it. */
-#include "aws/base64.h"
 #include "aws/sqs_internal.h"
 #include "base/alloc.h"
+#include "base/base64.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -98,10 +98,11 @@ static bool parse_attribute(struct jsonp *p, const char *name, struct sqs_reply 
         } else if (!binary && strcmp(key, "StringValue") != 0) {
             (void)jsonp_skip(p);
         } else if (sqs_take_text(p, &text, &len) && text != NULL) {
-            if (binary && !aws_base64_decode_in_place((char *)text, len, &len))
-                (void)jsonp_refuse(p, "BinaryValue is not base64");
+            ssize_t bytes = binary ? base64_decode(text, len, (char *)text) : (ssize_t)len;
+            if (bytes < 0)
+                return jsonp_refuse(p, "BinaryValue is not base64");
             attribute->value = text;
-            attribute->value_len = len;
+            attribute->value_len = (size_t)bytes;
         }
     }
     return p->problem == NULL;

@@ -2,12 +2,12 @@
  * sluice-localaws: SQS on loopback, in memory, for development, demo and tests (docs/localaws.md). Reads
  * options, listens, prints one line when it is ready and serves until a signal ends it.
  */
+#include "aws/digest.h"
 #include "base/clock.h"
 #include "base/exitcode.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/options.h"
-#include "localaws/digest.h"
 #include "localaws/http_server.h"
 #include "localaws/service.h"
 
@@ -247,6 +247,7 @@ int main(int argc, char **argv)
     struct err err = {.text = ""};
     struct program program = {.base = NULL};
     int operand_count = 0;
+    uint8_t md5[AWS_DIGEST_MD5_BYTES];
     const char **operands = calloc((size_t)argc + 1, sizeof *operands);
     int code = EXIT_CODE_OK;
     if (operands == NULL || log_init_from_env("sluice-localaws", &err) != 0 || clock_init(&err) != 0) {
@@ -264,7 +265,7 @@ int main(int argc, char **argv)
         code = EXIT_CODE_USAGE;
     } else if (program.options.version) {
         (void)puts("sluice-localaws " SLUICE_VERSION);
-    } else if (digest_check() != 0) {
+    } else if (!aws_digest_md5("", 0, md5)) {
         (void)err_set(&err, "the crypto library refuses MD5, which SQS uses in its replies (FIPS mode?)");
         code = EXIT_CODE_SOFTWARE;
     } else {

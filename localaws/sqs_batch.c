@@ -46,13 +46,13 @@ static enum sqs_error make_spec(const struct sqs_queue *queue, const struct sqs_
 
 static void write_sent(struct sqs_reply *reply, const struct sqs_message *m)
 {
-    uint8_t md5[DIGEST_MD5_BYTES];
-    char hex[2 * DIGEST_MD5_BYTES + 1];
-    digest_hex(m->body_md5, sizeof m->body_md5, hex);
+    uint8_t md5[AWS_DIGEST_MD5_BYTES];
+    char hex[AWS_DIGEST_MD5_HEX_BYTES];
+    aws_digest_hex(m->body_md5, sizeof m->body_md5, hex);
     sqs_reply_text(reply, "MessageId", slice_of(m->id));
     sqs_reply_text(reply, "MD5OfMessageBody", slice_of(hex));
     if (m->attribute_count > 0) {
-        digest_hex(m->attributes_md5, sizeof m->attributes_md5, hex);
+        aws_digest_hex(m->attributes_md5, sizeof m->attributes_md5, hex);
         sqs_reply_text(reply, "MD5OfMessageAttributes", slice_of(hex));
     }
     if (m->trace_header.at != NULL) {
@@ -60,7 +60,7 @@ static void write_sent(struct sqs_reply *reply, const struct sqs_message *m)
             .name = slice_of("AWSTraceHeader"), .type = slice_of("String"), .value = m->trace_header};
         const struct sqs_attribute *list[] = {&trace};
         sqs_message_attributes_md5(list, 1, md5);
-        digest_hex(md5, sizeof md5, hex);
+        aws_digest_hex(md5, sizeof md5, hex);
         sqs_reply_text(reply, "MD5OfMessageSystemAttributes", slice_of(hex));
     }
 }

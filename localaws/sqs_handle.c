@@ -1,8 +1,8 @@
 /* Receipt handles; see sqs_handle.h. */
 #include "localaws/sqs_handle.h"
 
-#include "localaws/base64.h"
-#include "localaws/digest.h"
+#include "base/base64.h"
+#include "localaws/siphash.h"
 
 enum { PLAIN_BYTES = 28, ALL_BYTES = 36 };
 
@@ -19,19 +19,12 @@ static void pack(const struct sqs_handle *h, uint8_t out[static PLAIN_BYTES])
 void sqs_handle_encode(const uint64_t key[static 2], const struct sqs_handle *handle,
                        char out[static SQS_HANDLE_CHARS + 1])
 {
-    static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint8_t bytes[ALL_BYTES];
     pack(handle, bytes);
-    uint64_t hash = digest_siphash(key, bytes, PLAIN_BYTES);
+    uint64_t hash = siphash(key, bytes, PLAIN_BYTES);
     memcpy(bytes + PLAIN_BYTES, &hash, sizeof hash);
-    for (size_t i = 0, k = 0; i < ALL_BYTES; i += 3) { /* 36 bytes make 48 digits without padding */
-        uint32_t three = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
-        out[k++] = DIGITS[three >> 18];
-        out[k++] = DIGITS[(three >> 12) & 63];
-        out[k++] = DIGITS[(three >> 6) & 63];
-        out[k++] = DIGITS[three & 63];
-    }
-    out[SQS_HANDLE_CHARS] = '\0';
+    _Static_assert(BASE64_CHARS(ALL_BYTES) == SQS_HANDLE_CHARS, "a handle is as long as it says");
+    base64_write(bytes, sizeof bytes, out);
 }
 
 bool sqs_handle_decode(const uint64_t key[static 2], struct slice text, struct sqs_handle *handle)
@@ -41,7 +34,7 @@ bool sqs_handle_decode(const uint64_t key[static 2], struct slice text, struct s
     if (text.len != SQS_HANDLE_CHARS || base64_decode(text.at, text.len, bytes) != ALL_BYTES)
         return false;
     memcpy(&hash, bytes + PLAIN_BYTES, sizeof hash);
-    if (hash != digest_siphash(key, bytes, PLAIN_BYTES))
+    if (hash != siphash(key, bytes, PLAIN_BYTES))
         return false;
     memcpy(&handle->queue_uid, bytes, 4);
     memcpy(&handle->slot, bytes + 4, 4);

@@ -1,5 +1,5 @@
 /* Decoder of the AWS JSON 1.0 protocol: the request's body straight into a struct sqs_request. */
-#include "localaws/base64.h"
+#include "base/base64.h"
 #include "localaws/json_slice.h"
 #include "localaws/sqs_request.h"
 

@@ -5,7 +5,7 @@
 #ifndef SLUICE_LOCALAWS_SQS_MESSAGE_H
 #define SLUICE_LOCALAWS_SQS_MESSAGE_H
 
-#include "localaws/digest.h"
+#include "aws/digest.h"
 #include "localaws/heap.h"
 #include "localaws/slice.h"
 #include "localaws/sqs_error.h"
@@ -78,8 +78,8 @@ struct sqs_message {
     size_t attribute_count;
     struct slice group_id;
     struct slice trace_header;
-    uint8_t body_md5[DIGEST_MD5_BYTES];
-    uint8_t attributes_md5[DIGEST_MD5_BYTES]; /* meaningful when attribute_count > 0 */
+    uint8_t body_md5[AWS_DIGEST_MD5_BYTES];
+    uint8_t attributes_md5[AWS_DIGEST_MD5_BYTES]; /* meaningful when attribute_count > 0 */
     char block[];
 };
 
@@ -96,6 +96,6 @@ void sqs_message_free(struct sqs_message *message);
 /* The digest that SDKs check: attributes sorted by name, each length-prefixed (see aws-wire, MD5). Sorts
  * `list`. */
 void sqs_message_attributes_md5(const struct sqs_attribute **list, size_t count,
-                                uint8_t out[static DIGEST_MD5_BYTES]);
+                                uint8_t out[static AWS_DIGEST_MD5_BYTES]);
 
 #endif

@@ -3,7 +3,7 @@
  * "SendMessageBatchRequestEntry.1.MessageAttribute.2.Name" into a struct sqs_request. Lists are flattened and
  * numbered from 1; older clients leave the number of a first item out.
  */
-#include "localaws/base64.h"
+#include "base/base64.h"
 #include "localaws/sqs_request.h"
 
 static int hex_digit(char c)

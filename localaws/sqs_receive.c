@@ -1,6 +1,6 @@
 /* ReceiveMessage: what is asked for, and how messages are written. */
 #include "base/alloc.h"
-#include "localaws/base64.h"
+#include "base/base64.h"
 #include "localaws/sqs_ops.h"
 #include "localaws/sqs_ops_parts.h"
 
@@ -169,8 +169,8 @@ static void write_attributes(struct sqs_reply *reply, const struct sqs_receive_v
                              const struct sqs_message *m)
 {
     const struct sqs_attribute *wanted[SQS_ATTRIBUTES_MAX] = {NULL};
-    uint8_t md5[DIGEST_MD5_BYTES];
-    char hex[2 * DIGEST_MD5_BYTES + 1];
+    uint8_t md5[AWS_DIGEST_MD5_BYTES];
+    char hex[AWS_DIGEST_MD5_HEX_BYTES];
     size_t count = 0;
     for (size_t i = 0; i < m->attribute_count; i++)
         if (is_wanted(view, m->attributes[i].name))
@@ -184,7 +184,7 @@ static void write_attributes(struct sqs_reply *reply, const struct sqs_receive_v
     memcpy(md5, m->attributes_md5, sizeof md5);
     if (count < m->attribute_count)
         sqs_message_attributes_md5(wanted, count, md5);
-    digest_hex(md5, sizeof md5, hex);
+    aws_digest_hex(md5, sizeof md5, hex);
     sqs_reply_text(reply, "MD5OfMessageAttributes", slice_of(hex));
 }
 
@@ -192,9 +192,9 @@ static void write_message(const struct sqs_engine *engine, struct sqs_reply *rep
                           const struct sqs_receive_view *view, const struct sqs_message *m)
 {
     char handle[SQS_HANDLE_CHARS + 1];
-    char hex[2 * DIGEST_MD5_BYTES + 1];
+    char hex[AWS_DIGEST_MD5_HEX_BYTES];
     sqs_engine_handle(engine, m, handle);
-    digest_hex(m->body_md5, sizeof m->body_md5, hex);
+    aws_digest_hex(m->body_md5, sizeof m->body_md5, hex);
     sqs_reply_item(reply, "Message");
     sqs_reply_text(reply, "MessageId", (struct slice){m->id, SQS_UUID_BYTES - 1});
     sqs_reply_text(reply, "ReceiptHandle", (struct slice){handle, SQS_HANDLE_CHARS});

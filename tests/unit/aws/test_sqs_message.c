@@ -1,5 +1,4 @@
-/* Digests of messages as SQS computes them, base64, and checks before sending. */
-#include "aws/base64.h"
+/* Digests of messages as SQS computes them, and checks before sending. */
 #include "aws/sqs_internal.h"
 
 #include "tests/unit/unit.h"
@@ -85,45 +84,5 @@ START_TEST(entries_that_cannot_travel_unchanged_are_found)
 }
 END_TEST
 
-static const char *const BASE64[][2] = {{"", ""},
-                                        {"f", "Zg=="},
-                                        {"fo", "Zm8="},
-                                        {"foo", "Zm9v"},
-                                        {"foob", "Zm9vYg=="},
-                                        {"fooba", "Zm9vYmE="},
-                                        {"foobar", "Zm9vYmFy"},
-                                        {"\xff\xfe\xfd\xfb\xef\xbf", "//79+++/"}};
-
-START_TEST(base64_goes_both_ways)
-{
-    for (size_t i = 0; i < sizeof BASE64 / sizeof BASE64[0]; i++) {
-        struct strbuf out = STRBUF_INIT;
-        size_t len = 0;
-        aws_base64_encode(BASE64[i][0], strlen(BASE64[i][0]), &out);
-        ck_assert_str_eq(strbuf_str(&out), BASE64[i][1]);
-        char text[32];
-        (void)snprintf(text, sizeof text, "%s", BASE64[i][1]);
-        ck_assert(aws_base64_decode_in_place(text, strlen(text), &len));
-        ck_assert_uint_eq(len, strlen(BASE64[i][0]));
-        ck_assert_mem_eq(text, BASE64[i][0], len);
-        strbuf_clean_up(&out);
-    }
-}
-END_TEST
-
-START_TEST(what_is_not_base64_is_refused)
-{
-    static const char *const BAD[] = {
-        "Z", "Zg", "Zg=", "=Zg=", "Z===", "====", "Zm9v=", "Zm 9", "Zm9-", "Zg==Zg=="};
-    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
-        char text[32];
-        size_t len = 0;
-        (void)snprintf(text, sizeof text, "%s", BAD[i]);
-        ck_assert_msg(!aws_base64_decode_in_place(text, strlen(text), &len), "%s", BAD[i]);
-    }
-}
-END_TEST
-
 UNIT_MAIN("sqs_message", attribute_digests_are_those_of_sqs, custom_types_are_part_of_the_digest,
-          the_digest_of_a_body_is_compared, entries_that_cannot_travel_unchanged_are_found,
-          base64_goes_both_ways, what_is_not_base64_is_refused)
+          the_digest_of_a_body_is_compared, entries_that_cannot_travel_unchanged_are_found)
