@@ -88,7 +88,10 @@ class Worker:
             time.sleep(self.options.interval)
             return False
         readable, _, _ = select.select([self.fd], [], [], self.options.interval)
-        return bool(readable) and os.read(self.fd, 4096) == b""
+        try:
+            return bool(readable) and os.read(self.fd, 4096) == b""
+        except ConnectionResetError:  # it died with lines of ours unread
+            return True
 
     def run(self):
         while not self.draining:
