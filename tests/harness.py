@@ -34,6 +34,16 @@ def wait_until(condition, timeout_s=30.0, what="condition"):
         time.sleep(0.01)
 
 
+def speed(wanted):
+    """The product seconds in a real one that a test may use here."""
+    return min(wanted, 2) if SANITIZED else wanted
+
+
+def threads(wanted):
+    """The handler threads of a worker that a test may use here."""
+    return min(wanted, 16) if SANITIZED else wanted
+
+
 def environment(endpoint=None, speed=1, origin_ms=None, **extra):
     """A child's environment: fixed test credentials, no settings leaking in from the machine."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SLUICE_", "SQS_"))}
