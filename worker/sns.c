@@ -1,7 +1,7 @@
 /* SNS envelopes; see sns.h. */
 #include "worker/sns.h"
 
-#include "worker/jsonscan.h"
+#include "base/jsonp.h"
 
 #include <string.h>
 
@@ -20,50 +20,45 @@ enum member {
 static const char *const MEMBER_NAMES[MEMBER_MAX] = {"Type",      "TopicArn", "Message",
                                                      "MessageId", "Subject",  "Timestamp"};
 
-static void find_members(const struct jsonscan_slice *root, struct jsonscan_slice members[static MEMBER_MAX])
+/* A member that is a string. */
+struct text_member {
+    const char *text; /* NULL: missing, or not a string */
+    size_t len;
+};
+
+/* Takes the members out of the text, which is changed in place. Of those that stand there twice the last one
+ * counts. False when the text is not a JSON object. */
+static bool find_members(char *text, size_t len, struct text_member members[static MEMBER_MAX])
 {
-    const char *cursor = NULL;
-    struct jsonscan_slice key, value;
-    while (jsonscan_next(root, &cursor, &key, &value))
+    const char *key = NULL;
+    struct jsonp p = jsonp_start(text, len);
+    p.mends = true; /* a payload that any publisher has written */
+    (void)jsonp_object(&p);
+    while (jsonp_next_key(&p, &key)) {
+        struct text_member found = {.text = NULL};
+        if (jsonp_peek(&p) == JSONP_STRING)
+            (void)jsonp_string(&p, &found.text, &found.len);
+        else
+            (void)jsonp_skip(&p);
         for (int i = 0; i < MEMBER_MAX; i++)
-            if (jsonscan_equals(&key, MEMBER_NAMES[i]))
-                members[i] = value;
+            if (strcmp(key, MEMBER_NAMES[i]) == 0)
+                members[i] = found;
+    }
+    return jsonp_finish(&p);
 }
 
 /* What keeps members from being an envelope, or NULL. */
-static const char *what_is_missing(const struct jsonscan_slice members[static MEMBER_MAX])
+static const char *what_is_missing(const struct text_member members[static MEMBER_MAX])
 {
-    if (!jsonscan_equals(&members[MEMBER_TYPE], "Notification"))
+    static const char WANTED[] = "Notification";
+    const struct text_member *type = &members[MEMBER_TYPE];
+    if (type->text == NULL || type->len != sizeof WANTED - 1 || memcmp(type->text, WANTED, type->len) != 0)
         return "Type is not \"Notification\"";
-    if (members[MEMBER_TOPIC].type != JSONSCAN_STRING)
+    if (members[MEMBER_TOPIC].text == NULL)
         return "TopicArn is not a string";
-    if (members[MEMBER_MESSAGE].type != JSONSCAN_STRING)
+    if (members[MEMBER_MESSAGE].text == NULL)
         return "Message is not a string";
     return NULL;
-}
-
-static void fill_envelope(const struct jsonscan_slice members[static MEMBER_MAX],
-                          struct sns_envelope *envelope)
-{
-    size_t starts[MEMBER_MAX];
-    size_t lens[MEMBER_MAX];
-    for (int i = 0; i < MEMBER_MAX; i++) {
-        starts[i] = envelope->text.len;
-        if (members[i].type == JSONSCAN_STRING)
-            jsonscan_decode(&members[i], &envelope->text);
-        lens[i] = envelope->text.len - starts[i];
-        strbuf_append_char(&envelope->text, '\0');
-    }
-    const char *text = strbuf_str(&envelope->text);
-    const char **facts[MEMBER_MAX] = {[MEMBER_TOPIC] = &envelope->sns.topic_arn,
-                                      [MEMBER_MESSAGE] = &envelope->body,
-                                      [MEMBER_ID] = &envelope->sns.message_id,
-                                      [MEMBER_SUBJECT] = &envelope->sns.subject,
-                                      [MEMBER_TIMESTAMP] = &envelope->sns.timestamp};
-    for (int i = 0; i < MEMBER_MAX; i++)
-        if (facts[i] != NULL && members[i].type == JSONSCAN_STRING)
-            *facts[i] = text + starts[i];
-    envelope->body_len = lens[MEMBER_MESSAGE];
 }
 
 enum sns_result sns_unwrap(enum sns_mode mode, const char *body, size_t len,
@@ -74,17 +69,23 @@ enum sns_result sns_unwrap(enum sns_mode mode, const char *body, size_t len,
     /* Most bodies are no envelope: SNS writes this key as it is, so a search spares them the parser. */
     if (mode == SNS_AUTO && memmem(body, len, "\"TopicArn\"", 10) == NULL)
         return SNS_PLAIN;
-    struct jsonscan_slice root = {.type = JSONSCAN_NONE};
-    struct jsonscan_slice members[MEMBER_MAX] = {{.type = JSONSCAN_NONE}};
+    struct text_member members[MEMBER_MAX] = {{.text = NULL}};
+    struct strbuf text = STRBUF_INIT; /* the members point into it */
+    strbuf_append(&text, body, len);
     const char *missing = "not a JSON object";
-    if (jsonscan_validate(body, len, &root, err) == 0 && root.type == JSONSCAN_OBJECT) {
-        find_members(&root, members);
+    if (find_members(text.data, len, members))
         missing = what_is_missing(members);
-    }
     if (missing == NULL) {
-        fill_envelope(members, ret_envelope);
+        *ret_envelope = (struct sns_envelope){.text = text,
+                                              .sns.topic_arn = members[MEMBER_TOPIC].text,
+                                              .sns.message_id = members[MEMBER_ID].text,
+                                              .sns.subject = members[MEMBER_SUBJECT].text,
+                                              .sns.timestamp = members[MEMBER_TIMESTAMP].text,
+                                              .body = members[MEMBER_MESSAGE].text,
+                                              .body_len = members[MEMBER_MESSAGE].len};
         return SNS_UNWRAPPED;
     }
+    strbuf_clean_up(&text);
     if (mode == SNS_AUTO)
         return SNS_PLAIN;
     (void)err_set(err, "not an SNS envelope: %s", missing);

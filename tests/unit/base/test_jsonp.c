@@ -53,7 +53,13 @@ START_TEST(valid_texts_are_taken)
                                         "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \x7f\"",
                                         "123456789012345678901234567890123456789012345678901234567890",
                                         "[1e999]",
-                                        "{\"a\":1,\"a\":2}"};
+                                        "{\"a\":1,\"a\":2}",
+                                        " 1 ",
+                                        "[1,[2],{}]",
+                                        "{\"a\":[{}]}",
+                                        "[true , false]",
+                                        "\t{\"\":\"\"}\n",
+                                        "[\"\xC3\xA9\"]"};
     for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++)
         ck_assert_msg(is_json(TEXTS[i], strlen(TEXTS[i])), "%s", TEXTS[i]);
 }
@@ -132,6 +138,7 @@ START_TEST(invalid_texts_are_refused)
                                         "{\"a\":1,[",
                                         "{]",
                                         "[1,,2]",
+                                        "'a'",
                                         "\"\\"};
     for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++)
         ck_assert_msg(!is_json(TEXTS[i], strlen(TEXTS[i])), "%s", TEXTS[i]);
@@ -182,6 +189,58 @@ START_TEST(a_text_with_any_byte_changed_is_read_within_bounds)
             memcpy(text, REPLY, sizeof REPLY);
             text[i] = (char)c;
             (void)is_json(text, sizeof REPLY - 1);
+        }
+    }
+}
+END_TEST
+
+/* Takes every value there is, down to the last number. */
+static void pull(struct jsonp *p)
+{
+    const char *text = NULL;
+    size_t len = 0;
+    double number = 0;
+    bool flag = false;
+    switch (jsonp_peek(p)) {
+    case JSONP_OBJECT:
+        (void)jsonp_object(p);
+        while (jsonp_next_key(p, &text))
+            pull(p);
+        break;
+    case JSONP_ARRAY:
+        (void)jsonp_array(p);
+        while (jsonp_next_element(p))
+            pull(p);
+        break;
+    case JSONP_STRING:
+        (void)jsonp_string(p, &text, &len);
+        break;
+    case JSONP_NUMBER:
+        (void)jsonp_double(p, &number);
+        break;
+    case JSONP_BOOL:
+        (void)jsonp_bool(p, &flag);
+        break;
+    default:
+        (void)jsonp_skip(p);
+        break;
+    }
+}
+
+START_TEST(what_can_be_skipped_can_be_pulled_and_the_reverse)
+{
+    static const char TEXT[] = "{\"a\":[1,-2.5e3,{\"b\":\"\\u0041\\\\\"}],\"c\":[true,false,null,[],{}]}";
+    static const char BYTES[] = "{}[]\",:\\u123 eE-+.tfn\x01\x80";
+    for (size_t at = 0; at < sizeof TEXT - 1; at++) {
+        for (size_t b = 0; b < sizeof BYTES; b++) {
+            char *copy = exact_copy(TEXT, sizeof TEXT - 1);
+            copy[at] = BYTES[b];
+            size_t len = BYTES[b] == '\0' ? at : sizeof TEXT - 1; /* a prefix */
+            bool good = is_json(copy, len);
+            struct jsonp p = jsonp_start(copy, len);
+            pull(&p);
+            ck_assert_int_eq(jsonp_finish(&p), good);
+            free(copy);
         }
     }
 }
@@ -459,9 +518,10 @@ END_TEST
 
 UNIT_MAIN("jsonp", valid_texts_are_taken, invalid_texts_are_refused, depth_is_limited,
           a_text_cut_at_any_byte_is_refused, a_text_with_any_byte_changed_is_read_within_bounds,
-          strings_are_unescaped_in_place, special_bytes_are_found_at_every_place_of_a_word,
-          members_come_one_by_one_with_repeats, whole_numbers_fit_or_are_refused,
-          a_value_of_another_type_is_refused_and_the_first_problem_sticks, an_object_left_open_is_noticed,
-          a_key_with_a_nul_is_refused, keys_and_values_of_every_type_are_taken,
-          doubles_are_finite_and_not_endless, what_is_skipped_stays_as_it_is_and_can_be_parsed_again,
+          what_can_be_skipped_can_be_pulled_and_the_reverse, strings_are_unescaped_in_place,
+          special_bytes_are_found_at_every_place_of_a_word, members_come_one_by_one_with_repeats,
+          whole_numbers_fit_or_are_refused, a_value_of_another_type_is_refused_and_the_first_problem_sticks,
+          an_object_left_open_is_noticed, a_key_with_a_nul_is_refused,
+          keys_and_values_of_every_type_are_taken, doubles_are_finite_and_not_endless,
+          what_is_skipped_stays_as_it_is_and_can_be_parsed_again,
           lone_surrogates_are_mended_if_that_is_wanted, an_objection_of_the_caller_sticks)

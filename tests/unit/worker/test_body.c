@@ -1,151 +1,8 @@
-/* Message bodies: the JSON scanner, SNS envelopes, orders. Tables. */
+/* Message bodies: SNS envelopes, orders. Tables. */
 #include "tests/unit/unit.h"
 
-#include "worker/jsonscan.h"
 #include "worker/order.h"
 #include "worker/sns.h"
-
-static int validate(const char *text, struct err *err)
-{
-    struct jsonscan_slice root;
-    return jsonscan_validate(text, strlen(text), &root, err);
-}
-
-START_TEST(json_that_is_valid)
-{
-    static const char *const GOOD[] = {"{}",
-                                       "[]",
-                                       " 1 ",
-                                       "-0.5e+10",
-                                       "\"\\u00e9\\n\"",
-                                       "null",
-                                       "[1,[2],{}]",
-                                       "{\"a\":[{}]}",
-                                       "[true , false]",
-                                       "\t{\"\":\"\"}\n",
-                                       "0",
-                                       "[\"\xC3\xA9\"]"};
-    struct err err;
-    for (size_t i = 0; i < sizeof GOOD / sizeof *GOOD; i++)
-        ck_assert_msg(validate(GOOD[i], &err) == 0, "%s: %s", GOOD[i], err.text);
-}
-END_TEST
-
-START_TEST(json_that_is_not)
-{
-    static const char *const BAD[] = {"",
-                                      "{",
-                                      "}",
-                                      "[1,]",
-                                      "{\"a\"}",
-                                      "{\"a\":}",
-                                      "{a:1}",
-                                      "01",
-                                      "1.",
-                                      ".5",
-                                      "+1",
-                                      "1e",
-                                      "\"a",
-                                      "\"\\x\"",
-                                      "\"\\u12g4\"",
-                                      "tru",
-                                      "nul",
-                                      "[1 2]",
-                                      "{} {}",
-                                      "[}",
-                                      "{]",
-                                      "{\"a\":1,}",
-                                      "\"\n\"",
-                                      "-",
-                                      "[1,,2]",
-                                      "{\"a\":1 \"b\":2}",
-                                      "\"\\",
-                                      "{\"a\":1,[",
-                                      "'a'"};
-    struct err err;
-    for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++)
-        ck_assert_msg(validate(BAD[i], &err) != 0, "%s was taken", BAD[i]);
-    ck_assert_int_ne(validate("{\"a\":1 \"b\":2}", &err), 0);
-    ck_assert_str_eq(err.text, "byte 7: want ',' or '}'");
-}
-END_TEST
-
-START_TEST(json_nested_too_deep_is_refused_without_recursion)
-{
-    char text[200001];
-    struct err err;
-    memset(text, '[', 100000);
-    memset(text + 100000, ']', 100000);
-    text[200000] = '\0';
-    ck_assert_int_ne(validate(text, &err), 0);
-    memset(text + JSONSCAN_DEPTH_MAX, ']', JSONSCAN_DEPTH_MAX);
-    text[2 * JSONSCAN_DEPTH_MAX] = '\0';
-    ck_assert_int_eq(validate(text, &err), 0);
-}
-END_TEST
-
-START_TEST(json_is_walked_and_decoded)
-{
-    static const char TEXT[] =
-        "{\"a\\u0062\" : [1, {\"x\":\"}]\"}, \"\\ud83d\\ude00\\n\\\"\\ud83d\"], \"n\": -12, \"f\": 1.5}";
-    struct jsonscan_slice root, key, value, element;
-    struct strbuf out = STRBUF_INIT;
-    const char *cursor = NULL, *inner = NULL;
-    int64_t integer = 0;
-    double real = 0;
-    ck_assert_int_eq(jsonscan_validate(TEXT, sizeof TEXT - 1, &root, NULL), 0);
-    ck_assert(jsonscan_next(&root, &cursor, &key, &value));
-    ck_assert(jsonscan_equals(&key, "ab"));
-    ck_assert(jsonscan_next(&value, &inner, NULL, &element) && element.type == JSONSCAN_NUMBER);
-    ck_assert(jsonscan_next(&value, &inner, NULL, &element) && element.type == JSONSCAN_OBJECT);
-    ck_assert(jsonscan_next(&value, &inner, NULL, &element) && element.type == JSONSCAN_STRING);
-    jsonscan_decode(&element, &out);
-    ck_assert_str_eq(strbuf_str(&out), "\xF0\x9F\x98\x80\n\"\xEF\xBF\xBD");
-    ck_assert(!jsonscan_next(&value, &inner, NULL, &element));
-    ck_assert(jsonscan_next(&root, &cursor, &key, &value));
-    ck_assert(jsonscan_int64(&value, &integer) && integer == -12);
-    ck_assert(jsonscan_next(&root, &cursor, &key, &value));
-    ck_assert(!jsonscan_int64(&value, &integer));
-    ck_assert(jsonscan_double(&value, &real) && real > 1.4 && real < 1.6);
-    ck_assert(!jsonscan_next(&root, &cursor, &key, &value));
-    strbuf_clean_up(&out);
-}
-END_TEST
-
-/* Every prefix of valid texts and every single changed byte: no crash, and what is accepted can be walked. */
-static void walk(const struct jsonscan_slice *value, int depth)
-{
-    const char *cursor = NULL;
-    struct jsonscan_slice key, inner;
-    struct strbuf out = STRBUF_INIT;
-    if (value->type == JSONSCAN_STRING)
-        jsonscan_decode(value, &out);
-    strbuf_clean_up(&out);
-    if (value->type != JSONSCAN_OBJECT && value->type != JSONSCAN_ARRAY)
-        return;
-    ck_assert_int_le(depth, JSONSCAN_DEPTH_MAX);
-    while (jsonscan_next(value, &cursor, &key, &inner))
-        walk(&inner, depth + 1);
-}
-
-START_TEST(damaged_json_is_refused_or_walked)
-{
-    static const char TEXT[] = "{\"a\":[1,-2.5e3,{\"b\":\"\\u0041\\\\\"}],\"c\":[true,false,null,[],{}]}";
-    static const char BYTES[] = "{}[]\",:\\u0123 eE-+.tfn\x01\x80";
-    struct jsonscan_slice root;
-    for (size_t at = 0; at < sizeof TEXT - 1; at++) {
-        for (size_t b = 0; b < sizeof BYTES; b++) {
-            char *copy = malloc(sizeof TEXT); /* of the exact size, so that the sanitizer sees an overrun */
-            memcpy(copy, TEXT, sizeof TEXT);
-            copy[at] = BYTES[b]; /* the last one is NUL: a prefix */
-            size_t len = strlen(copy);
-            if (jsonscan_validate(copy, len, &root, NULL) == 0)
-                walk(&root, 0);
-            free(copy);
-        }
-    }
-}
-END_TEST
 
 /* ---- SNS ---- */
 
@@ -172,6 +29,12 @@ START_TEST(envelopes_by_table)
         {SNS_AUTO, "{\"Type\":\"Notification\",\"TopicArn\":\"a\",\"Message\":{}}", SNS_PLAIN, NULL},
         {SNS_AUTO, "{\"Type\":\"Notification\",\"TopicArn\":7,\"Message\":\"m\"}", SNS_PLAIN, NULL},
         {SNS_AUTO, "{\"Type\":\"Notification\",\"TopicArn\":\"a\",\"Message\":\"\"}", SNS_UNWRAPPED, ""},
+        {SNS_AUTO, NOTE ",\"Message\":\"the last one counts\"}", SNS_UNWRAPPED, "the last one counts"},
+        {SNS_AUTO, NOTE ",\"Message\":7}", SNS_PLAIN, NULL},
+        {SNS_AUTO, NOTE ",\"M\\u0065ssage\":\"\\ud83d\\ude00\\n\\\"\\ud83d\"}", SNS_UNWRAPPED,
+         "\xF0\x9F\x98\x80\n\"\xEF\xBF\xBD"},
+        {SNS_AUTO, "{\"Type\":\"Notification\\u0000\",\"TopicArn\":\"a\",\"Message\":\"m\"}", SNS_PLAIN,
+         NULL},
         {SNS_ONLY, "{}", SNS_REFUSED, NULL},
         {SNS_ONLY, "[\"TopicArn\"]", SNS_REFUSED, NULL},
         {SNS_ONLY, "", SNS_REFUSED, NULL},
@@ -239,6 +102,8 @@ START_TEST(orders_that_are_not_name_the_member)
     } BAD[] = {
         {"", "not JSON"},
         {"hello", "not JSON"},
+        {"{\"a\":1 \"b\":2}", "not JSON: byte 7: comma or closing bracket expected"},
+        {"{\"a\\u0000b\":1}", "byte 11: NUL in a key"},
         {"[]", "JSON object"},
         {"{}", "order_id: missing"},
         {ORDER("\"\"", "1", "[" ITEM "]"), "order_id: want"},
@@ -291,6 +156,70 @@ START_TEST(orders_that_are_not_name_the_member)
 }
 END_TEST
 
-UNIT_MAIN("body", json_that_is_valid, json_that_is_not, json_nested_too_deep_is_refused_without_recursion,
-          json_is_walked_and_decoded, damaged_json_is_refused_or_walked, envelopes_by_table,
-          the_facts_of_an_envelope_are_told, orders_that_are_valid, orders_that_are_not_name_the_member)
+START_TEST(orders_with_escaped_names_and_lone_surrogates_are_taken)
+{
+    static const char BODY[] =
+        "{\"\\u006frder_id\":\"a\",\"customer_id\":7,\"status\":\"\\ud83d\",\"items\":[" ITEM "]}";
+    struct order order;
+    struct err err = {""};
+    ck_assert_msg(order_parse(BODY, sizeof BODY - 1, &order, &err) == 0, "%s", err.text);
+    ck_assert_str_eq(order.order_id, "a");
+}
+END_TEST
+
+START_TEST(bodies_nested_too_deep_are_refused)
+{
+    enum { DEPTH = 100000 };
+    static char body[2 * DEPTH + 64];
+    struct order order;
+    struct err err = {""};
+    size_t len = strlen(strcpy(body, "{\"TopicArn\":"));
+    memset(body + len, '[', DEPTH);
+    memset(body + len + DEPTH, ']', DEPTH);
+    memcpy(body + len + 2 * (size_t)DEPTH, "}", 2);
+    struct sns_envelope envelope = {.body = NULL};
+    ck_assert_int_ne(order_parse(body, strlen(body), &order, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, "not JSON"));
+    ck_assert_ptr_nonnull(strstr(err.text, "deep"));
+    ck_assert_int_eq(sns_unwrap(SNS_ONLY, body, strlen(body), &envelope, &err), SNS_REFUSED);
+}
+END_TEST
+
+/* Every prefix and every single changed byte: no crash, and the given text stays as it is. */
+static void parse_damaged(const char *text, size_t size)
+{
+    static const char BYTES[] = "{}[]\",:\\u0123 eE-+.tfn\x01\x80";
+    for (size_t at = 0; at < size - 1; at++) {
+        for (size_t b = 0; b < sizeof BYTES; b++) {
+            char *copy = malloc(size); /* of the exact size, so that the sanitizer sees an overrun */
+            char *before = malloc(size);
+            struct order order;
+            struct sns_envelope envelope = {.body = NULL};
+            ck_assert(copy != NULL && before != NULL);
+            memcpy(copy, text, size);
+            copy[at] = BYTES[b]; /* the last one is NUL: a prefix */
+            memcpy(before, copy, size);
+            size_t len = strlen(copy);
+            (void)order_parse(copy, len, &order, NULL);
+            if (sns_unwrap(SNS_AUTO, copy, len, &envelope, NULL) == SNS_UNWRAPPED)
+                ck_assert_uint_le(envelope.body_len, len);
+            ck_assert_mem_eq(copy, before, size);
+            sns_envelope_clean_up(&envelope);
+            free(before);
+            free(copy);
+        }
+    }
+}
+
+START_TEST(damaged_bodies_are_refused_or_taken_but_never_changed)
+{
+    static const char ORDER_BODY[] = ORDER("\"a\"", "1", "[" ITEM ",{\"b\":\"\\u0041\\\\\"}]");
+    static const char NOTE_BODY[] = NOTE ",\"Subject\":\"\\u00e9\\\\\"}";
+    parse_damaged(ORDER_BODY, sizeof ORDER_BODY);
+    parse_damaged(NOTE_BODY, sizeof NOTE_BODY);
+}
+END_TEST
+
+UNIT_MAIN("body", envelopes_by_table, the_facts_of_an_envelope_are_told, orders_that_are_valid,
+          orders_that_are_not_name_the_member, orders_with_escaped_names_and_lone_surrogates_are_taken,
+          bodies_nested_too_deep_are_refused, damaged_bodies_are_refused_or_taken_but_never_changed)
