@@ -16,7 +16,7 @@ import pytest
 import harness
 from harness import BIN, wait_until
 
-SPEED = 10
+SPEED = harness.speed(10)
 ORIGIN_MS = 1_700_000_000_000
 
 SCRIPTED_WORKER = pathlib.Path(__file__).with_name("scripted_worker.py")

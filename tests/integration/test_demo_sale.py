@@ -22,8 +22,12 @@ start_ready_ms_p50 start_ready_ms_p99 wall_s speed""".split()
 SAMPLE_KEYS = "t_s visible in_flight desired ready starting draining completed".split()
 
 
+# What a sanitizer can bear; options of a test come later and win.
+SMALL = ["--max", 4, "--threads", 16] if harness.SANITIZED else []
+
+
 def argv(*args):
-    return [str(a) for a in [BIN / "sluice", "demo", "--speed", 20, *args]]
+    return [str(a) for a in [BIN / "sluice", "demo", "--speed", harness.speed(20), *SMALL, *args]]
 
 
 def environment(tmp_path, **extra):
@@ -58,6 +62,7 @@ def sale(tmp_path_factory):
     return *demo(folder, "--duration", "10s", "--seed", 3), folder
 
 
+@pytest.mark.full_speed
 def test_a_small_sale_is_good_and_reports_every_key(sale):
     report, text, folder = sale
     assert report["good"] and report["failures"] == []
@@ -87,6 +92,7 @@ def test_a_small_sale_is_good_and_reports_every_key(sale):
     assert programs_of(folder) == []
 
 
+@pytest.mark.full_speed
 def test_the_chart_is_well_formed_and_draws_every_curve(sale):
     chart = sale[2] / "chart.svg"
     root = xml.etree.ElementTree.parse(chart).getroot()
@@ -102,6 +108,7 @@ def test_the_chart_is_well_formed_and_draws_every_curve(sale):
     assert "nan" not in chart.read_text()
 
 
+@pytest.mark.full_speed
 def test_malformed_orders_end_in_the_dead_letter_queue_and_only_they(tmp_path):
     report, text = demo(tmp_path, "--duration", "10s", "--rate", 20, "--malformed", 0.05, "--max", 4, "--sns", 1)
     assert report["sent"] == 200

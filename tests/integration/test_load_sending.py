@@ -20,8 +20,8 @@ class Scene:
     def __init__(self, localaws, folder, speed=20):
         self.folder = folder
         self.origin_ms = int(time.time() * 1000)
-        self.speed = speed
-        self.server = localaws(speed=speed, origin_ms=self.origin_ms)
+        self.speed = harness.speed(speed)
+        self.server = localaws(speed=self.speed, origin_ms=self.origin_ms)
         self.sqs = Sqs(self.server.url)
         self.queue_url = self.sqs.create("orders")
         self.log_path = folder / "sent.jsonl"

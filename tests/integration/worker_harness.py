@@ -130,13 +130,14 @@ class Shop:
 
     def __init__(self, localaws, folder, speed=10, **attributes):
         self.folder = folder
-        self.speed = speed
+        self.speed = harness.speed(speed)
         self.origin_ms = int(time.time() * 1000)
-        self.server = localaws(speed=speed, origin_ms=self.origin_ms)
+        self.server = localaws(speed=self.speed, origin_ms=self.origin_ms)
         self.sqs = Sqs(self.server.url)
         self.queue_url = self.sqs.create("orders", **attributes)
 
     def env(self, **extra):
+        extra["NUM_WORKERS"] = harness.threads(extra.get("NUM_WORKERS", 100))
         return harness.environment(self.server.url, self.speed, self.origin_ms, **extra)
 
     def send(self, bodies):
@@ -150,7 +151,7 @@ class Shop:
     def counts(self):
         return self.sqs.counts(self.queue_url)
 
-    def wait_empty(self, worker=None, timeout_s=90):
+    def wait_empty(self, worker=None, timeout_s=240):
         def look():
             if worker is not None:
                 assert worker.process.alive(), worker.process.stderr()[-4000:]
