@@ -3,6 +3,7 @@ import json
 import os
 import signal
 
+import harness
 from harness import BIN, wait_until
 from supervisor_harness import pid_alive, world  # noqa: F401, a fixture
 
@@ -26,10 +27,10 @@ def paid(path):
 
 
 def sale(world, **settings):
-    """A supervisor of 2 to 6 workers on a queue with orders in it."""
+    """A supervisor of 2 to 6 workers (4 under a sanitizer) on a queue with orders in it."""
     path = world.folder / "ledger"
     command = [BIN / "sluice-worker", "--handler", "payment", "--ledger", path]
-    settings = {"minimum": 2, "maximum": 6, "fleet": {"env": {"NUM_WORKERS": "8"}, "stop_grace": "30s"}, **settings}
+    settings = {"minimum": 2, "maximum": 4 if harness.SANITIZED else 6, "fleet": {"env": {"NUM_WORKERS": "8"}, "stop_grace": "30s"}, **settings}
     world.sqs.send(world.queue_url, (order(n) for n in range(ORDERS)))
     return world.supervise(command, **settings), path, settings, command
 
