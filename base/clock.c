@@ -8,6 +8,7 @@
 #include <time.h>
 
 static const int64_t NS_PER_MS = 1000000;
+static const int64_t MS_PER_YEAR = (int64_t)36525 * 24 * 36 * 1000; /* of 365.25 days */
 
 /* Written once by clock_init_from() before any thread exists. */
 static int g_scale = 1;
@@ -37,14 +38,30 @@ static int parse_setting(const char *setting, int64_t *ret_scale, int64_t *ret_o
     return 0;
 }
 
+/* Farther away, nanoseconds since the origin times the scale would not fit into an int64_t. */
+static int check_origin(const char *setting, int64_t origin_ms, int64_t wall_ms, struct err *err)
+{
+    int64_t far_ms = CLOCK_ORIGIN_YEARS_MAX * MS_PER_YEAR;
+    if (origin_ms >= wall_ms - far_ms && origin_ms <= wall_ms + far_ms)
+        return 0;
+    return err_set(
+        err,
+        "SLUICE_TIME_SCALE=%s: want an origin of at most %d years before or after now, which is %" PRId64,
+        setting, CLOCK_ORIGIN_YEARS_MAX, wall_ms);
+}
+
 int clock_init_from(const char *setting, struct err *err)
 {
-    int64_t scale = 1;
-    int64_t origin_ms = 0;
-    if (setting != NULL && setting[0] != '\0' && parse_setting(setting, &scale, &origin_ms) != 0)
-        return err_set(err, "SLUICE_TIME_SCALE=%s: want <N>@<epoch ms> with N from %d to %d", setting,
-                       CLOCK_SCALE_MIN, CLOCK_SCALE_MAX);
     int64_t wall_ns = read_ns(CLOCK_REALTIME);
+    int64_t scale = 1;
+    int64_t origin_ms = wall_ns / NS_PER_MS;
+    if (setting != NULL && setting[0] != '\0') {
+        if (parse_setting(setting, &scale, &origin_ms) != 0)
+            return err_set(err, "SLUICE_TIME_SCALE=%s: want <N>@<epoch ms> with N from %d to %d", setting,
+                           CLOCK_SCALE_MIN, CLOCK_SCALE_MAX);
+        if (check_origin(setting, origin_ms, wall_ns / NS_PER_MS, err) != 0)
+            return -1;
+    }
     int64_t origin_ns = origin_ms * NS_PER_MS;
     g_scale = (int)scale;
     g_anchor_mono_ns = read_ns(CLOCK_MONOTONIC);

@@ -3,7 +3,8 @@
  *
  * - product time: what is decided, shown or stored (polls, cooldowns, visibility, PAYMENT_TIME, telemetry,
  * journal). Epoch milliseconds. SLUICE_TIME_SCALE=<N>@<epoch ms> makes it run N times as fast from that
- * origin, in all processes alike; without it N is 1 and product time is the wall clock. Within a process it
+ * origin, in all processes alike; without it N is 1 and product time is the wall clock. The origin must lie
+ * within 10 years of now: nanoseconds since then, times N, are to fit into an int64_t. Within a process it
  * never goes back: it is anchored at clock_init() to CLOCK_REALTIME and then follows CLOCK_MONOTONIC.
  * - real time: what physics or a peer fixes (SigV4 dates, TLS, connect timeouts, API retry backoff, CPU
  * figures, floors under safety limits).
@@ -17,7 +18,7 @@
 
 #include <stdint.h>
 
-enum { CLOCK_SCALE_MIN = 1, CLOCK_SCALE_MAX = 20 };
+enum { CLOCK_SCALE_MIN = 1, CLOCK_SCALE_MAX = 20, CLOCK_ORIGIN_YEARS_MAX = 10 };
 
 /* Reads SLUICE_TIME_SCALE and anchors product time. Call once at the top of main(), before any thread.
  * Returns 0, or -1 with err naming the variable, its value and what is allowed. */

@@ -19,6 +19,33 @@ START_TEST(bad_scales_are_refused_with_what_is_allowed)
 }
 END_TEST
 
+START_TEST(origins_far_from_now_are_refused_and_the_farthest_fit)
+{
+    static const int64_t DAY_MS = 86400000;
+    static const char *const BAD[] = {
+        "20@0", "2@1", "1@0", "20@9223372036854775807", "1@9223372036854775807", "20@9223372036854775808"};
+    const int64_t edges[] = {-3650, 3650};
+    char setting[64];
+    struct err err;
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        ck_assert_msg(clock_init_from(BAD[i], &err) == -1, "%s", BAD[i]);
+        ck_assert_ptr_nonnull(strstr(err.text, BAD[i]));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        int64_t origin = clock_wall_ms() + edges[i] * DAY_MS;
+        (void)snprintf(setting, sizeof setting, "20@%lld", (long long)origin);
+        ck_assert_msg(clock_init_from(setting, &err) == 0, "%s", err.text);
+        int64_t low = origin + (clock_wall_ms() - origin) * 20;
+        ck_assert_int_ge(clock_product_ms(), low - 40);
+        ck_assert_int_le(clock_product_ms() - low, DAY_MS);
+        origin += (edges[i] < 0 ? -4 : 4) * DAY_MS;
+        (void)snprintf(setting, sizeof setting, "20@%lld", (long long)origin);
+        ck_assert_int_eq(clock_init_from(setting, &err), -1);
+        ck_assert_ptr_nonnull(strstr(err.text, "at most 10 years before or after now"));
+    }
+}
+END_TEST
+
 START_TEST(product_time_is_wall_time_at_scale_one)
 {
     ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
@@ -126,7 +153,8 @@ START_TEST(a_floor_in_real_time_holds_at_high_scale)
 }
 END_TEST
 
-UNIT_MAIN("clock", bad_scales_are_refused_with_what_is_allowed, product_time_is_wall_time_at_scale_one,
+UNIT_MAIN("clock", bad_scales_are_refused_with_what_is_allowed,
+          origins_far_from_now_are_refused_and_the_farthest_fit, product_time_is_wall_time_at_scale_one,
           product_time_is_scaled_from_its_origin, sleeping_until_a_product_time_is_never_short,
           times_print_as_iso_8601, timers_fire_in_product_time_and_may_rearm_themselves,
           a_floor_in_real_time_holds_at_high_scale)
