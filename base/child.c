@@ -230,6 +230,8 @@ unsigned long long child_start_ticks(pid_t pid)
     text[got] = '\0';
     /* The command (field 2) may hold spaces and parentheses: count from its last ')'. */
     char *at = strrchr(text, ')');
+    if (at != NULL && at[1] == ' ' && (at[2] == 'Z' || at[2] == 'X'))
+        return 0;
     for (int field = 2; at != NULL && field < 22; field++)
         at = strchr(at + 1, ' ');
     return at != NULL ? strtoull(at + 1, NULL, 10) : 0;

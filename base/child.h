@@ -38,8 +38,8 @@ int child_spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err);
  * free(). */
 const char **child_environment(const char *const *overrides);
 
-/* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 when it is gone: with the
- * boot id it tells a pid from its reuse. */
+/* Start time of a process in clock ticks since boot (field 22 of /proc/PID/stat), 0 when it is gone or a
+ * zombie, which nobody may ever reap: with the boot id it tells a pid from its reuse. */
 unsigned long long child_start_ticks(pid_t pid);
 
 /* Text of a wait status: "exit 0", "signal 9 (Killed)". Returns out. */

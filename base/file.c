@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,8 @@ static void sync_folder_of(const char *path)
     free(copy);
 }
 
-int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err)
+static int replace_file(const char *path, const void *bytes, size_t len, mode_t mode, bool sync,
+                        struct err *err)
 {
     char temporary[PATH_MAX];
     int rc = 0;
@@ -96,7 +98,7 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mo
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return fail(err, "create", temporary);
-    if (write_all(fd, bytes, len) != 0 || fsync(fd) != 0)
+    if (write_all(fd, bytes, len) != 0 || (sync && fsync(fd) != 0))
         rc = fail(err, "write", temporary);
     if (close(fd) != 0 && rc == 0)
         rc = fail(err, "close", temporary);
@@ -106,8 +108,19 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mo
         (void)unlink(temporary);
         return rc;
     }
-    sync_folder_of(path);
+    if (sync)
+        sync_folder_of(path);
     return 0;
+}
+
+int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err)
+{
+    return replace_file(path, bytes, len, mode, true, err);
+}
+
+int file_write_unsynced(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err)
+{
+    return replace_file(path, bytes, len, mode, false, err);
 }
 
 static pid_t read_holder(int fd)

@@ -17,6 +17,10 @@ int file_read(const char *path, size_t max_bytes, struct strbuf *out, struct err
  * given. Returns 0 or negative errno with err; the old file is untouched on failure. */
 int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err);
 
+/* The same without waiting for the disk: a crash of the program leaves the old or the new content, a power
+ * cut may leave less. For what can be lost, written from where nobody may wait. */
+int file_write_unsynced(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err);
+
 /* Opens (creating, 0600) and flocks path without waiting; writes our pid into it. Returns the fd
  * (close-on-exec, keeps the lock until closed), -EWOULDBLOCK when held (*ret_holder gets the pid read from
  * it, 0 unknown), or another negative errno with err. */

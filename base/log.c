@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,8 @@
 static const char *const LEVEL_NAMES[LOG_LEVEL_MAX] = {"debug", "info", "warning", "error"};
 static const char *const FORMAT_NAMES[LOG_FORMAT_MAX] = {"plain", "json"};
 
-enum { LINE_MAX_BYTES = 4000 };
+/* Of a line, newline included: a pipe that has room at all takes so much in one piece (PIPE_BUF). */
+enum { LINE_MAX_BYTES = 4096 };
 
 /* Written by log_init() and log_set_context() before threads start, read-only afterwards. */
 static struct {
@@ -28,6 +31,9 @@ static struct {
 } g_log = {.program = "sluice", .least = LOG_INFO, .format = LOG_PLAIN};
 
 static atomic_uint_fast64_t g_dropped;
+
+/* Between asking whether there is room and using it no other thread may use it. */
+static pthread_mutex_t g_write_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 void log_init(const char *program, enum log_level least, enum log_format format)
 {
@@ -69,13 +75,33 @@ bool log_enabled(enum log_level level)
     return level >= g_log.least;
 }
 
+/* Key and text, the text cut so that brace and newline still fit; nothing when not even that helps. */
+static void json_text(struct jsonw *w, const char *key, const char *text)
+{
+    struct jsonw before = *w;
+    size_t start = w->out->len;
+    for (size_t len = strlen(text);; len /= 2) {
+        jsonw_key(w, key);
+        jsonw_strn(w, text, len);
+        if (w->out->len + 2 <= LINE_MAX_BYTES)
+            return;
+        *w = before;
+        w->out->len = start;
+        if (len == 0)
+            return;
+    }
+}
+
 static void json_field(struct jsonw *w, const struct log_field *field)
 {
+    if (field->type == LOG_FIELD_STR && field->value.str != NULL) {
+        json_text(w, field->key, field->value.str);
+        return;
+    }
+    struct jsonw before = *w;
+    size_t start = w->out->len;
     jsonw_key(w, field->key);
     switch (field->type) {
-    case LOG_FIELD_STR:
-        jsonw_str(w, field->value.str);
-        break;
     case LOG_FIELD_INT:
         jsonw_int(w, field->value.integer);
         break;
@@ -85,9 +111,14 @@ static void json_field(struct jsonw *w, const struct log_field *field)
     case LOG_FIELD_BOOL:
         jsonw_bool(w, field->value.boolean);
         break;
+    case LOG_FIELD_STR:
     case LOG_FIELD_END:
         jsonw_null(w);
         break;
+    }
+    if (w->out->len + 2 > LINE_MAX_BYTES) {
+        *w = before;
+        w->out->len = start;
     }
 }
 
@@ -101,20 +132,58 @@ static void format_json(struct strbuf *line, const char *stamp, enum log_level l
     jsonw_key_str(&w, "program", g_log.program);
     if (g_log.context_key[0] != '\0')
         jsonw_key_str(&w, g_log.context_key, g_log.context_value);
-    jsonw_key_str(&w, "message", message);
-    for (; fields->key != NULL && line->len < LINE_MAX_BYTES; fields++)
+    json_text(&w, "message", message);
+    for (; fields->key != NULL; fields++)
         json_field(&w, fields);
     jsonw_end_object(&w);
 }
 
-/* Text with spaces or quotes is written as a JSON string, so that key=value stays readable by a program. */
+/* Bytes at the start of text that a terminal would obey and not show: C0, DEL, and C1 in UTF-8; 0 for none.
+ */
+static size_t control_len(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    if ((c[0] < ' ' && c[0] != '\0') || c[0] == 0x7f)
+        return 1;
+    return c[0] == 0xC2 && c[1] >= 0x80 && c[1] <= 0x9f ? 2 : 0;
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (control_len(text) > 0)
+            return true;
+    return false;
+}
+
+/* What the JSON form lets through (DEL, C1), and a message's own controls: as JSON escapes. */
+static void escape_controls(struct strbuf *line)
+{
+    if (!has_control(strbuf_str(line)))
+        return;
+    struct strbuf clean = STRBUF_INIT;
+    for (const char *c = line->data; *c != '\0'; c++) {
+        size_t len = control_len(c);
+        if (len == 0) {
+            strbuf_append_char(&clean, *c);
+            continue;
+        }
+        c += len - 1;
+        strbuf_appendf(&clean, "\\u%04x", (unsigned int)(unsigned char)*c);
+    }
+    strbuf_clean_up(line);
+    *line = clean;
+}
+
+/* Text with spaces, quotes or control bytes is written as a JSON string, so that key=value stays readable by
+ * a program and a terminal does what we say alone. */
 static void plain_text(struct strbuf *line, const char *text)
 {
     if (text == NULL) {
         strbuf_append_str(line, "-");
         return;
     }
-    if (text[0] != '\0' && strpbrk(text, " \t\r\n\"\\=") == NULL) {
+    if (text[0] != '\0' && strpbrk(text, " \"\\=") == NULL && !has_control(text)) {
         strbuf_append_str(line, text);
         return;
     }
@@ -152,6 +221,22 @@ static void format_plain(struct strbuf *line, const char *stamp, enum log_level 
     strbuf_appendf(line, ": %s", message);
     for (; fields->key != NULL && line->len < LINE_MAX_BYTES; fields++)
         plain_field(line, fields);
+    escape_controls(line);
+    if (line->len < LINE_MAX_BYTES)
+        return;
+    line->len = LINE_MAX_BYTES - 1;
+    while (line->len > 0 && ((unsigned char)line->data[line->len] & 0xC0) == 0x80)
+        line->len--; /* no half of a character */
+}
+
+/* One write, if that can be without waiting. The description of fd 2 is shared with whoever started us, so
+ * that it must not be made non-blocking. Another process that shares a pipe may take the room after we asked.
+ */
+static bool write_now(const struct strbuf *line)
+{
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) != 0 &&
+           write(STDERR_FILENO, line->data, line->len) == (ssize_t)line->len;
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
@@ -167,7 +252,10 @@ void log_write(enum log_level level, const char *message, const struct log_field
     else
         format_plain(&line, stamp, level, message, fields);
     strbuf_append_char(&line, '\n');
-    if (write(STDERR_FILENO, line.data, line.len) != (ssize_t)line.len)
+    (void)pthread_mutex_lock(&g_write_mutex);
+    bool written = write_now(&line);
+    (void)pthread_mutex_unlock(&g_write_mutex);
+    if (!written)
         atomic_fetch_add(&g_dropped, 1);
     strbuf_clean_up(&line);
     errno = saved_errno;

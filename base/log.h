@@ -69,7 +69,8 @@ void log_set_context(const char *key, const char *value);
 
 bool log_enabled(enum log_level level);
 
-/* `fields` ends with a field whose key is NULL. Fields beyond a line of 4,000 bytes are cut. */
+/* `fields` ends with a field whose key is NULL. A line has at most 4,096 bytes: texts are cut so that it
+ * fits, fields that do not fit are left out. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
 /* Lines dropped so far because stderr did not take them. */

@@ -22,6 +22,19 @@ static void encode_stats(const struct telemetry_stats *stats, struct jsonw *w)
 #undef X
 }
 
+static int64_t add_saturating(int64_t a, int64_t b)
+{
+    int64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+void telemetry_add_counters(struct telemetry_stats *sum, const struct telemetry_stats *more)
+{
+#define X(name) sum->name = add_saturating(sum->name, more->name);
+    TELEMETRY_COUNTERS(X)
+#undef X
+}
+
 void telemetry_encode(const struct telemetry_line *line, struct strbuf *out)
 {
     struct jsonw w = JSONW_INIT(out);
@@ -52,14 +65,26 @@ void telemetry_encode(const struct telemetry_line *line, struct strbuf *out)
     strbuf_append_char(out, '\n');
 }
 
-/* A member that must be a whole number >= 0. */
-static int get_count(const json_t *object, const char *key, int64_t *ret, struct err *err)
+/* A member that must be a whole number from 0 to max. */
+static int get_number(const json_t *object, const char *key, int64_t max, int64_t *ret, struct err *err)
 {
     const json_t *value = json_object_get(object, key);
-    if (!json_is_integer(value) || json_integer_value(value) < 0)
-        return err_set(err, "%s: want a whole number >= 0", key);
+    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > max)
+        return err_set(err, "%s: want a whole number from 0 to %lld", key, (long long)max);
     *ret = json_integer_value(value);
     return 0;
+}
+
+static int get_count(const json_t *object, const char *key, int64_t *ret, struct err *err)
+{
+    return get_number(object, key, TELEMETRY_COUNTER_MAX, ret, err);
+}
+
+static int get_gauge(const json_t *object, const char *key, int64_t *ret, struct err *err)
+{
+    /* Of the gauges one is a time, and a queue may be silent for long. */
+    bool is_time = strcmp(key, "last_receive_age_ms") == 0;
+    return get_number(object, key, is_time ? TELEMETRY_COUNTER_MAX : TELEMETRY_GAUGE_MAX, ret, err);
 }
 
 static int get_text(const json_t *object, const char *key, char *out, size_t size, struct err *err)
@@ -89,9 +114,13 @@ static int parse_stats(const json_t *object, struct telemetry_stats *stats, stru
     if (get_count(object, "t_ms", &stats->t_ms, err) != 0)
         return -1;
 #define X(name)                                                                                              \
-    if (get_count(object, #name, &stats->name, err) != 0)                                                    \
+    if (get_gauge(object, #name, &stats->name, err) != 0)                                                    \
         return -1;
     TELEMETRY_GAUGES(X)
+#undef X
+#define X(name)                                                                                              \
+    if (get_count(object, #name, &stats->name, err) != 0)                                                    \
+        return -1;
     TELEMETRY_COUNTERS(X)
 #undef X
     return 0;
@@ -101,10 +130,10 @@ static int parse_ready(const json_t *object, struct telemetry_line *line, struct
 {
     int64_t pid = 0;
     if (get_text(object, "worker", line->worker, sizeof line->worker, err) != 0 ||
-        get_count(object, "pid", &pid, err) != 0 || get_count(object, "threads", &line->threads, err) != 0)
+        get_gauge(object, "pid", &pid, err) != 0 || get_gauge(object, "threads", &line->threads, err) != 0)
         return -1;
     line->pid = (pid_t)pid;
-    return get_count(object, "capacity", &line->capacity, err);
+    return get_gauge(object, "capacity", &line->capacity, err);
 }
 
 static int parse_object(const json_t *object, struct telemetry_line *line, struct err *err)
@@ -128,7 +157,7 @@ static int parse_object(const json_t *object, struct telemetry_line *line, struc
             return -1;
         return get_count(object, "returned", &line->returned, err);
     case TELEMETRY_LIMIT:
-        return get_count(object, "capacity", &line->capacity, err);
+        return get_gauge(object, "capacity", &line->capacity, err);
     default:
         return err_set(err, "type: want ready, stats, bye or limit");
     }

@@ -19,14 +19,20 @@ enum { TELEMETRY_VERSION = 1, TELEMETRY_LINE_MAX = 4096 };
 enum telemetry_type { TELEMETRY_READY, TELEMETRY_STATS, TELEMETRY_BYE, TELEMETRY_LIMIT, TELEMETRY_TYPE_MAX };
 enum telemetry_state { TELEMETRY_RUNNING, TELEMETRY_DRAINING, TELEMETRY_STATE_MAX };
 
+/* Largest values that are taken from a worker: of counters and times what any JSON reader holds exactly, of
+ * other gauges more than any process can hold, so that sums over workers cannot overflow. */
+#define TELEMETRY_COUNTER_MAX (INT64_C(1) << 53)
+#define TELEMETRY_GAUGE_MAX INT64_C(1000000000)
+
 /* Gauges are now; counters since start, never falling. */
 #define TELEMETRY_GAUGES(X) X(busy) X(waiting) X(held) X(capacity) X(last_receive_age_ms)
 #define TELEMETRY_COUNTERS(X)                                                                                \
     X(received)                                                                                              \
     X(completed)                                                                                             \
     X(failed)                                                                                                \
-    X(deleted) X(returned) X(extended) X(lease_lost) X(redelivered) X(receives) X(receives_full)             \
-        X(receives_empty) X(handle_ms_sum) X(wait_ms_sum)
+    X(deleted)                                                                                               \
+    X(returned) X(extended) X(lease_lost) X(redelivered) X(receives) X(receives_full) X(receives_empty)      \
+        X(handle_ms_sum) X(wait_ms_sum)
 
 struct telemetry_stats {
     int64_t t_ms; /* product time */
@@ -51,11 +57,14 @@ struct telemetry_line {
     int64_t returned;
 };
 
+/* Adds the counters of `more` to those of `sum`; a sum that would be too large stays at INT64_MAX. */
+void telemetry_add_counters(struct telemetry_stats *sum, const struct telemetry_stats *more);
+
 /* Appends one line, newline included. */
 void telemetry_encode(const struct telemetry_line *line, struct strbuf *out);
 
 /* Parses one line without its newline. Returns 0, or -1 with err (not JSON, wrong version, unknown type, too
- * long, negative or missing gauge of a known type). */
+ * long, a number of a known type that is missing, negative or too large). */
 int telemetry_parse(const char *text, size_t len, struct telemetry_line *ret_line, struct err *err);
 
 /* Takes complete lines out of a byte stream. A line above TELEMETRY_LINE_MAX is skipped to its end and

@@ -309,6 +309,8 @@ static void apply(const struct step *step, int64_t to, enum decision_why why)
     if (to > state->desired) {
         state->scale_out_until_ms = add_saturating(step->now_ms, step->timing.scale_out_cooldown_ms);
         state->scale_out_rank = why == DECISION_WHY_POLICY ? step->out->proposal.rank : -1;
+    } else {
+        state->scale_out_rank = -1; /* that growth is history: the next one starts from the lowest step */
     }
     /* A fresh order deserves a chance before any of it is taken back, so growth delays a shrink, too. */
     state->scale_in_until_ms = add_saturating(step->now_ms, step->timing.scale_in_cooldown_ms);

@@ -266,7 +266,7 @@ static void append_clamps(const struct decision *decision, struct strbuf *out)
 
 static void append_wait(const char *words, int64_t left_ms, struct strbuf *out)
 {
-    strbuf_appendf(out, "%s, %.15g s to go", words, (double)left_ms / 1000);
+    strbuf_appendf(out, "%s, %" PRId64 " s to go", words, left_ms / 1000 + (left_ms % 1000 > 0));
 }
 
 /* What a silent queue looks like: how old the last known depth is, and when the fallback comes. */
@@ -276,8 +276,8 @@ static void append_blind(const struct decision *decision, struct strbuf *out)
     if (!visible->known)
         strbuf_append_str(out, "depth unknown");
     else
-        strbuf_appendf(out, "depth stale (%.15g s old)",
-                       (double)reading_age_ms(visible, decision->t_ms) / 1000);
+        strbuf_appendf(out, "depth stale (%" PRId64 " s old)",
+                       reading_age_ms(visible, decision->t_ms) / 1000);
     if (decision->timers.fallback_after_ms > 0)
         append_wait(", fallback", decision->timers.fallback_after_ms, out);
 }

@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 
+#include <stdbool.h>
+
 struct event_base;
 struct admin_server;
 
@@ -21,6 +23,8 @@ struct admin_route {
 int admin_server_new(struct event_base *base, const char *path, const struct admin_route *routes, void *arg,
                      struct admin_server **ret_server, struct err *err);
 /* Closes and removes the socket. Accepts NULL. */
+/* Whether the socket at the path is still ours; false when somebody deleted or replaced it. */
+bool admin_server_is_linked(const struct admin_server *server);
 void admin_server_destroy(struct admin_server *server);
 
 #endif

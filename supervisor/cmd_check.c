@@ -166,6 +166,7 @@ static void find_warnings(const struct config *config, bool offline, struct warn
     struct host_facts host;
     host_facts_read(&host);
     preflight_host(config, &host, warnings);
+    preflight_shared_queues(config, warnings);
     for (size_t i = 0; i < config->fleet_count; i++) {
         const struct config_fleet *fleet = &config->fleets[i];
         struct queue_facts queue;

@@ -70,10 +70,9 @@ static int parse_top(const json_t *root, struct config *config, struct err *err)
         parse_section(root, "admin", CONFIG_ADMIN_ROWS, config, err) != 0 ||
         parse_section(root, "log", CONFIG_LOG_ROWS, config, err) != 0)
         return -1;
-    if (config->endpoint_url != NULL && strncmp(config->endpoint_url, "http://", 7) != 0 &&
-        strncmp(config->endpoint_url, "https://", 8) != 0)
-        return err_set(err, "endpoint_url: \"%s\": want a URL such as http://127.0.0.1:4566",
-                       config->endpoint_url);
+    if (config->endpoint_url != NULL &&
+        config_check_url("", "endpoint_url", config->endpoint_url, false, CONFIG_ENDPOINT_WANT, err) != 0)
+        return -1;
     config->log.level -= 1;
     config->log.format -= 1;
     if (config->admin.socket == NULL) {
@@ -127,6 +126,10 @@ int config_parse(const char *path, const char *text, size_t len, struct config *
     int rc = -1;
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &where);
     if (root == NULL) {
+        /* What jansson found "near" the place may be a secret of somebody's env. */
+        char *near = strstr(where.text, " near ");
+        if (near != NULL && strcmp(near, " near end of file") != 0)
+            *near = '\0';
         (void)err_set(err, "%s:%d:%d: %s", path, where.line, where.column, where.text);
         goto done;
     }

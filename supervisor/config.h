@@ -11,10 +11,12 @@
 #include "base/options.h"
 #include "policies/controller.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define CONFIG_STATE_DIR_DEFAULT "/var/lib/sluice"
+#define CONFIG_ENDPOINT_WANT "a URL such as http://127.0.0.1:4566"
 
 enum {
     CONFIG_FLEETS_MAX = 1000,
@@ -116,6 +118,10 @@ const char *config_array_fault(const void *json);
 /* Reads one entry of "fleets" into a zeroed struct; `at` is its path ("fleets[0]"). On failure the caller
  * cleans the struct up. */
 int config_fleet_parse(const void *json, const char *at, struct config_fleet *fleet, struct err *err);
+/* Sets err to "PATH.KEY: VALUE: want ..." unless the text is a URL without user name and password, which are
+ * never repeated; `at` may be "". Returns 0 or -1. */
+int config_check_url(const char *at, const char *key, const char *url, bool want_path, const char *want,
+                     struct err *err);
 void config_fleet_clean_up(struct config_fleet *fleet);
 void config_fleet_dump(const struct config_fleet *fleet, struct jsonw *w);
 

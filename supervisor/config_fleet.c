@@ -1,6 +1,7 @@
 /* One entry of "fleets" in the configuration file: tables, parsing, dump. See config.h. */
 #include "supervisor/config.h"
 
+#include "aws/client.h"
 #include "base/alloc.h"
 #include "base/duration.h"
 #include "base/options_json.h"
@@ -80,7 +81,8 @@ static int refuse_text(const char *at, const char *key, const char *value, const
 {
     json_t *quoted = json_string(value);
     char *text = json_dumps(quoted, JSON_ENCODE_ANY);
-    (void)err_set(err, "%s.%s: %.120s: want %s", at, key, text != NULL ? text : "?", want);
+    (void)err_set(err, "%s%s%s: %.120s: want %s", at, *at != '\0' ? "." : "", key, text != NULL ? text : "?",
+                  want);
     free(text);
     json_decref(quoted);
     return -1;
@@ -120,6 +122,15 @@ static bool is_url(const char *url, bool want_path)
     return !want_path || (slash != NULL && slash[1] != '\0');
 }
 
+int config_check_url(const char *at, const char *key, const char *url, bool want_path, const char *want,
+                     struct err *err)
+{
+    char shown[128];
+    if (is_url(url, want_path))
+        return 0;
+    return refuse_text(at, key, aws_url_without_userinfo(url, shown, sizeof shown), want, err);
+}
+
 static int check_queue(const struct config_queue *queue, const char *at, struct err *err)
 {
     if ((queue->url == NULL) == (queue->name == NULL))
@@ -128,11 +139,12 @@ static int check_queue(const struct config_queue *queue, const char *at, struct 
     const char *given = queue->url != NULL ? queue->url : queue->name;
     const char *key = queue->url != NULL ? "url" : "name";
     size_t len = strlen(given);
+    if (queue->url != NULL &&
+        config_check_url(at, key, given, true,
+                         "a queue URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", err) != 0)
+        return -1;
     if (len > 5 && strcmp(given + len - 5, ".fifo") == 0)
         return refuse_text(at, key, given, "a standard queue; FIFO queues are not supported", err);
-    if (queue->url != NULL && !is_url(queue->url, true))
-        return refuse_text(at, key, given,
-                           "a queue URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", err);
     if (queue->name != NULL && !is_queue_name(queue->name))
         return refuse_text(at, key, given, "1 to 80 letters, digits, - or _", err);
     return 0;
@@ -244,9 +256,9 @@ int config_fleet_parse(const void *json, const char *at, struct config_fleet *fl
         return err_set(err, "%s.name: missing: want 1 to %d of a-z, 0-9 and -", at, CONFIG_NAME_MAX);
     if (!is_fleet_name(fleet->name))
         return refuse_text(at, "name", fleet->name, "1 to 40 of a-z, 0-9 and -", err);
-    if (fleet->endpoint_url != NULL && !is_url(fleet->endpoint_url, false))
-        return refuse_text(at, "endpoint_url", fleet->endpoint_url, "a URL such as http://127.0.0.1:4566",
-                           err);
+    if (fleet->endpoint_url != NULL &&
+        config_check_url(at, "endpoint_url", fleet->endpoint_url, false, CONFIG_ENDPOINT_WANT, err) != 0)
+        return -1;
     (void)snprintf(path, sizeof path, "%s.queue", at);
     if (parse_queue(json_object_get(object, "queue"), path, &fleet->queue, err) != 0)
         return -1;

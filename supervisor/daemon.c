@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/process.h"
 #include "supervisor/admin_server.h"
 #include "supervisor/endpoint_rule.h"
 #include "supervisor/fleet_control.h"
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const int SIGNALS[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
@@ -32,6 +34,9 @@ struct shared_client {
     struct aws_client *client;
     struct shared_client *next;
 };
+
+/* How often we look whether the state folder is still the one that we have locked. */
+enum { LOOK_AT_LOCK_REAL_MS = 2000 };
 
 struct daemon {
     const struct config *config;
@@ -46,6 +51,10 @@ struct daemon {
     struct event *signal_events[SIGNAL_COUNT];
     bool stopping;
     int64_t started_ms; /* product */
+    int exit_code;      /* when the drain is over */
+    struct loop_timer lock_timer;
+    uint64_t state_dir_losses;
+    struct err state_dir_error; /* text "": the folder is ours */
 };
 
 /* ---- status ---- */
@@ -103,6 +112,9 @@ static void write_status(void *arg, struct strbuf *out)
     jsonw_key_str(&w, "state", daemon->stopping ? "draining" : "running");
     jsonw_key_str(&w, "config", daemon->config->path);
     jsonw_key_str(&w, "state_dir", daemon->config->state_dir);
+    jsonw_key_int(&w, "state_dir_losses", (int64_t)daemon->state_dir_losses);
+    jsonw_key_str(&w, "state_dir_error",
+                  daemon->state_dir_error.text[0] != '\0' ? daemon->state_dir_error.text : NULL);
     jsonw_key(&w, "fleets");
     jsonw_array(&w);
     for (size_t i = 0; i < daemon->config->fleet_count; i++)
@@ -189,6 +201,75 @@ done:
     return exit_code;
 }
 
+/* Whether the lock that others would try is still the one that we hold. */
+static bool lock_is_ours(const struct daemon *daemon)
+{
+    struct strbuf path = STRBUF_INIT;
+    struct stat held;
+    struct stat there;
+    strbuf_appendf(&path, "%s/lock", daemon->config->state_dir);
+    bool ours = fstat(daemon->lock_fd, &held) == 0 && stat(strbuf_str(&path), &there) == 0 &&
+                held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    strbuf_clean_up(&path);
+    return ours;
+}
+
+static void give_way(struct daemon *daemon)
+{
+    LOG(LOG_ERROR, "the state folder belongs to another supervisor now: draining all workers, then leaving",
+        LOG_STR("error", daemon->state_dir_error.text));
+    daemon->exit_code = EXIT_CODE_BUSY;
+    for (size_t i = 0; i < daemon->config->fleet_count; i++)
+        fleet_control_disown(daemon->fleets[i]);
+    if (!daemon->stopping)
+        stop(daemon);
+}
+
+/* The folder is ours again: everything that was in it is written anew. */
+static void renew_files(struct daemon *daemon)
+{
+    const char *path = daemon->config->admin.socket;
+    struct err err = {.text = ""};
+    daemon->state_dir_error.text[0] = '\0';
+    LOG(LOG_ERROR, "the state folder was deleted or replaced: made anew",
+        LOG_STR("state_dir", daemon->config->state_dir));
+    for (size_t i = 0; i < daemon->config->fleet_count; i++)
+        fleet_control_renew_files(daemon->fleets[i]);
+    if (daemon->admin != NULL && admin_server_is_linked(daemon->admin))
+        return;
+    admin_server_destroy(daemon->admin);
+    daemon->admin = NULL;
+    if (admin_server_new(daemon->base, path, ROUTES, daemon, &daemon->admin, &err) != 0)
+        LOG(LOG_ERROR, "cannot make the admin socket anew", LOG_STR("error", err.text));
+}
+
+static void on_lock_timer(void *arg)
+{
+    struct daemon *daemon = arg;
+    struct err err = {.text = ""};
+    int old_fd = daemon->lock_fd;
+    loop_timer_arm_real_ms(&daemon->lock_timer, LOOK_AT_LOCK_REAL_MS);
+    if (lock_is_ours(daemon))
+        return;
+    bool news = daemon->state_dir_error.text[0] == '\0';
+    daemon->state_dir_losses += news;
+    int exit_code = take_lock(daemon, &err);
+    if (exit_code == EXIT_CODE_OK) {
+        (void)close(old_fd);
+        renew_files(daemon);
+        return;
+    }
+    daemon->lock_fd = old_fd;
+    daemon->state_dir_error = err;
+    if (exit_code == EXIT_CODE_BUSY) {
+        loop_timer_cancel(&daemon->lock_timer);
+        give_way(daemon);
+    } else if (news) {
+        LOG(LOG_ERROR, "the state folder was deleted or replaced, and cannot be made anew",
+            LOG_STR("error", err.text));
+    }
+}
+
 static bool same_text(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -256,6 +337,8 @@ static int set_up(struct daemon *daemon, struct err *err)
     if (rc != 0)
         return rc == -EBUSY ? EXIT_CODE_BUSY : EXIT_CODE_IO;
     watch_signals(daemon);
+    loop_timer_init(&daemon->lock_timer, daemon->base, on_lock_timer, daemon);
+    loop_timer_arm_real_ms(&daemon->lock_timer, LOOK_AT_LOCK_REAL_MS);
     return EXIT_CODE_OK;
 }
 
@@ -265,6 +348,7 @@ static void clean_up(struct daemon *daemon)
         fleet_control_destroy(daemon->fleets[i]);
     free(daemon->fleets);
     admin_server_destroy(daemon->admin);
+    loop_timer_clean_up(&daemon->lock_timer);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (daemon->signal_events[i] != NULL)
             event_free(daemon->signal_events[i]);
@@ -285,6 +369,7 @@ static void clean_up(struct daemon *daemon)
 int daemon_run(const struct config *config, struct err *err)
 {
     struct daemon daemon = {.config = config, .lock_fd = -1, .started_ms = clock_product_ms()};
+    process_raise_file_limit();
     int exit_code = set_up(&daemon, err);
     if (exit_code == EXIT_CODE_OK) {
         LOG(LOG_INFO, "supervising", LOG_STR("config", config->path), LOG_INT("fleets", config->fleet_count),
@@ -292,8 +377,14 @@ int daemon_run(const struct config *config, struct err *err)
             LOG_INT("speed", clock_scale()));
         for (size_t i = 0; i < config->fleet_count; i++)
             fleet_control_start(daemon.fleets[i]);
-        (void)event_base_dispatch(daemon.base);
-        LOG(LOG_INFO, "all workers have left");
+        if (event_base_dispatch(daemon.base) != 0) {
+            (void)err_set(err, "the event loop has failed: %s", strerror(errno));
+            exit_code = EXIT_CODE_SOFTWARE;
+        } else {
+            LOG(LOG_INFO, "all workers have left");
+            exit_code = daemon.exit_code;
+            *err = daemon.state_dir_error;
+        }
     }
     clean_up(&daemon);
     return exit_code;

@@ -30,6 +30,9 @@ struct fleet_control {
     struct decision last_change;
     uint64_t decisions, changes;
 
+    struct strbuf written; /* what the state file has */
+    bool state_stuck;      /* it has what we cannot use, and cannot put aside: leave it alone */
+    bool disowned;         /* the state folder is somebody else's now: leave all of it alone */
     uint64_t saves, save_failures;
     struct err save_error;    /* of the last failure */
     struct err restore_error; /* why the state found at start was of no use; "" otherwise */
@@ -37,12 +40,19 @@ struct fleet_control {
 
 /* ---- state file ---- */
 
-static void save_state(struct fleet_control *control)
+static void save_state(struct fleet_control *control, enum state_file_care care)
 {
     struct err err = {.text = ""};
+    if (control->disowned)
+        return;
+    if (control->state_stuck) {
+        control->save_failures++;
+        control->save_error = control->restore_error;
+        return;
+    }
     bool was_failing = control->save_error.text[0] != '\0';
     if (state_file_save(control->options.config->state_dir, control->options.fleet->name, control->controller,
-                        clock_product_ms(), &err) == 0) {
+                        clock_product_ms(), care, &control->written, &err) == 0) {
         control->saves++;
         if (was_failing)
             LOG(LOG_INFO, "the state file can be written again",
@@ -60,7 +70,7 @@ static void save_state(struct fleet_control *control)
 static void on_save_timer(void *arg)
 {
     struct fleet_control *control = arg;
-    save_state(control);
+    save_state(control, STATE_FILE_LAZY);
     loop_timer_arm_product_ms(&control->save_timer, SAVE_EVERY_MS);
 }
 
@@ -78,6 +88,13 @@ static void restore_state(struct fleet_control *control)
     case STATE_FILE_RESTORED:
         LOG(LOG_INFO, "restored the saved state", LOG_STR("fleet", name),
             LOG_INT("desired", controller_desired(control->controller)));
+        break;
+    case STATE_FILE_STUCK:
+        control->state_stuck = true;
+        LOG(LOG_ERROR, "the saved state is of no use and cannot be put aside: the state is not saved",
+            LOG_STR("fleet", name), LOG_STR("error", err.text));
+        control->restore_error = err;
+        controller_hold_shrink(control->controller, now_ms, hold_ms);
         break;
     case STATE_FILE_BAD:
         control->restore_error = err;
@@ -123,7 +140,7 @@ static void on_poll(void *arg)
     control->changes++;
     control->last_change = control->last;
     tell_change(control, &control->last);
-    save_state(control);
+    save_state(control, STATE_FILE_SYNCED);
 }
 
 static void on_url(void *arg, const char *queue_url)
@@ -185,6 +202,7 @@ void fleet_control_destroy(struct fleet_control *control)
     local_fleet_destroy(control->workers);
     loop_timer_clean_up(&control->save_timer);
     journal_clean_up(&control->journal);
+    strbuf_clean_up(&control->written);
     controller_destroy(control->controller);
     free(control);
 }
@@ -194,7 +212,7 @@ void fleet_control_start(struct fleet_control *control)
     restore_state(control);
     local_fleet_set_desired(control->workers, controller_desired(control->controller));
     sqs_sensor_start(control->sensor);
-    save_state(control);
+    save_state(control, STATE_FILE_LAZY);
     loop_timer_arm_product_ms(&control->save_timer,
                               (int64_t)(SAVE_EVERY_MS * (1.0 - control->options.phase)));
 }
@@ -207,7 +225,22 @@ void fleet_control_stop(struct fleet_control *control)
     sqs_sensor_stop(control->sensor);
     loop_timer_cancel(&control->save_timer);
     local_fleet_stop(control->workers);
-    save_state(control);
+    save_state(control, STATE_FILE_LAZY); /* what was desired is on the disk since it was decided */
+}
+
+void fleet_control_renew_files(struct fleet_control *control)
+{
+    journal_reopen(&control->journal);
+    local_fleet_write_records(control->workers);
+    save_state(control, STATE_FILE_SYNCED);
+}
+
+void fleet_control_disown(struct fleet_control *control)
+{
+    control->disowned = true;
+    control->journal.mode = JOURNAL_OFF;
+    journal_reopen(&control->journal);
+    local_fleet_disown(control->workers);
 }
 
 void fleet_control_hurry(struct fleet_control *control)

@@ -38,6 +38,12 @@ void fleet_control_start(struct fleet_control *control);
 
 /* Stops deciding, saves the state with desired as it is, and drains all workers. */
 void fleet_control_stop(struct fleet_control *control);
+
+/* The state folder was deleted and is made anew: writes everything that belongs there. */
+void fleet_control_renew_files(struct fleet_control *control);
+/* The state folder has another owner now: nothing is written to it any more, and nothing removed from it. */
+void fleet_control_disown(struct fleet_control *control);
+
 /* Kills what still drains. */
 void fleet_control_hurry(struct fleet_control *control);
 

@@ -21,6 +21,14 @@ static int64_t soft_limit(__rlimit_resource_t resource)
     return (int64_t)limit.rlim_cur;
 }
 
+static int64_t hard_limit(__rlimit_resource_t resource)
+{
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_max > INT64_MAX)
+        return -1;
+    return (int64_t)limit.rlim_max;
+}
+
 /* A file that holds a number or "max"; -1 for the latter, or when there is none. */
 static int64_t read_number(const char *path)
 {
@@ -109,7 +117,7 @@ void host_facts_read(struct host_facts *ret_facts)
 {
     *ret_facts = (struct host_facts){
         .nproc = geteuid() == 0 ? -1 : soft_limit(RLIMIT_NPROC),
-        .nofile = soft_limit(RLIMIT_NOFILE),
+        .nofile = hard_limit(RLIMIT_NOFILE),
         .pids_max = group_limit("pids", "pids.max"),
         .memory_max =
             least_of(group_limit("memory", "memory.max"), group_limit("memory", "memory.limit_in_bytes")),

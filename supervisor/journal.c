@@ -39,8 +39,21 @@ void journal_clean_up(struct journal *journal)
 {
     close_file(journal);
     strbuf_clean_up(&journal->line);
+    strbuf_clean_up(&journal->config);
     free(journal->path);
     journal->path = NULL;
+}
+
+void journal_reopen(struct journal *journal)
+{
+    close_file(journal);
+}
+
+/* A file that somebody has deleted takes records, and nobody will ever read them. */
+static bool is_deleted(const struct journal *journal)
+{
+    struct stat info;
+    return fstat(journal->fd, &info) == 0 && info.st_nlink == 0;
 }
 
 /* A decision never waits for the journal: trouble is counted, said once, and shown in status. */
@@ -144,23 +157,35 @@ void journal_before_step(struct journal *journal, int64_t now_ms)
 {
     if (journal->mode == JOURNAL_OFF)
         return;
+    if (journal->fd >= 0 && is_deleted(journal))
+        close_file(journal);
     if (journal->fd >= 0 && journal->size >= journal->max_bytes)
         rotate(journal);
     if (journal->fd < 0 && open_file(journal) != 0)
         return;
-    if (!journal->wants_config)
+    if (!journal->wants_config && journal->mode == JOURNAL_ALL)
         return;
-    strbuf_clear(&journal->line);
-    struct jsonw w = JSONW_INIT(&journal->line);
+    struct strbuf *out = journal->mode == JOURNAL_ALL ? &journal->line : &journal->config;
+    strbuf_clear(out);
+    struct jsonw w = JSONW_INIT(out);
     controller_encode_config_record(journal->controller, journal->fleet, now_ms, &w);
-    if (append_line(journal) == 0)
+    if (journal->mode == JOURNAL_ALL && append_line(journal) == 0)
         journal->wants_config = false;
+}
+
+static void append_kept_config(struct journal *journal)
+{
+    strbuf_clear(&journal->line);
+    strbuf_append(&journal->line, journal->config.data, journal->config.len);
+    journal->wants_config = append_line(journal) != 0;
 }
 
 void journal_after_step(struct journal *journal, const struct decision *decision)
 {
     if (journal->mode == JOURNAL_OFF || (journal->mode == JOURNAL_CHANGES && decision->to == decision->from))
         return;
+    if (journal->fd >= 0 && journal->mode == JOURNAL_CHANGES)
+        append_kept_config(journal);
     /* Without the config record in front of it a record says nothing: that failure is counted already. */
     if (journal->fd < 0 || journal->wants_config)
         return;

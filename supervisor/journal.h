@@ -1,8 +1,9 @@
 /*
  * The journal of a fleet's decisions: state_dir/FLEET.journal.jsonl, one JSON object a line, O_APPEND and one
  * write a record. Each file opens with a config record, so that it can be replayed alone; when a file is full
- * it becomes .1, .1 becomes .2 and so on, and the oldest goes. A failed write is counted and shown, and never
- * stops a decision.
+ * it becomes .1, .1 becomes .2 and so on, and the oldest goes. Where changes alone are written, each has its
+ * own config record before it, since the steps in between are missing. A failed write is counted and shown,
+ * and never stops a decision.
  */
 #ifndef SLUICE_SUPERVISOR_JOURNAL_H
 #define SLUICE_SUPERVISOR_JOURNAL_H
@@ -31,6 +32,8 @@ struct journal {
     /* The next record must be preceded by a config record: the file is new, or a record was lost. */
     bool wants_config;
     struct strbuf line; /* reused */
+    struct strbuf
+        config; /* mode changes: the state before this step, for the case that it changes something */
 
     uint64_t records, failures;
     bool failing;
@@ -41,6 +44,9 @@ struct journal {
 void journal_init(struct journal *journal, const char *state_dir, const char *fleet,
                   const struct controller *controller, enum config_journal mode);
 void journal_clean_up(struct journal *journal);
+
+/* Closes the file: the next record goes to whatever is at the path then. */
+void journal_reopen(struct journal *journal);
 
 /* Around every controller_step(): before it, so that a config record tells the state from which the step went
  * on (opens or rotates the file when that is due), and after it with what came out. now_ms is product time.

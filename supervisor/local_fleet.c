@@ -271,3 +271,15 @@ void local_fleet_hurry(struct local_fleet *fleet)
     for (size_t i = 0; i < fleet->slot_count; i++)
         local_slot_handle(fleet->slots[i], SLOT_HURRY);
 }
+
+void local_fleet_write_records(const struct local_fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->slot_count; i++)
+        if (local_slot_pid(fleet->slots[i]) != 0)
+            local_slot_write_record(fleet->slots[i]);
+}
+
+void local_fleet_disown(struct local_fleet *fleet)
+{
+    fleet->shared.state_dir = NULL;
+}

@@ -50,6 +50,11 @@ void local_fleet_stop(struct local_fleet *fleet);
 /* Kills what still drains. */
 void local_fleet_hurry(struct local_fleet *fleet);
 
+/* Writes the workers' records anew, into a state folder that has lost them. */
+void local_fleet_write_records(const struct local_fleet *fleet);
+/* From now on no record is written or removed: the folder is somebody else's. */
+void local_fleet_disown(struct local_fleet *fleet);
+
 struct local_fleet_counts {
     int64_t desired;
     int64_t ready;    /* said ready and not condemned */

@@ -50,17 +50,28 @@ void local_fleet_get_counts(const struct local_fleet *fleet, struct local_fleet_
 static struct telemetry_stats totals_of(const struct local_fleet *fleet)
 {
     struct telemetry_stats totals = fleet->shared.dead_totals;
-    for (size_t i = 0; i < fleet->slot_count; i++) {
-        const struct telemetry_stats *stats = &fleet->slots[i]->stats;
-#define X(name) totals.name += stats->name;
-        TELEMETRY_COUNTERS(X)
-#undef X
-    }
+    for (size_t i = 0; i < fleet->slot_count; i++)
+        telemetry_add_counters(&totals, &fleet->slots[i]->stats);
     return totals;
 }
 
-/* Gauges of the workers that are not stopping. Known only when every ready worker has told, and as old as the
- * oldest word among them. A worker that was ready this instant holds nothing yet. */
+/* Whether what the workers say is the whole truth: every place that is ordered has a ready worker, and nobody
+ * else works on the queue. A fleet whose workers have just died, or live on as orphans, is not idle: nobody
+ * can tell. */
+static bool everybody_tells(const struct local_fleet *fleet)
+{
+    int64_t ready = 0;
+    for (size_t i = 0; i < fleet->slot_count; i++) {
+        if (is_ready(fleet->slots[i]))
+            ready++;
+        else if (local_slot_is_place(fleet->slots[i]))
+            return false;
+    }
+    return ready >= fleet->desired && orphans_count(fleet->orphans, fleet->name) == 0;
+}
+
+/* Gauges of the workers that are not stopping, as old as the oldest word among them; unknown unless all have
+ * told. A worker that was ready this instant holds nothing yet. */
 static void observe_gauges(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs)
 {
     int64_t busy = 0;
@@ -95,7 +106,8 @@ void local_fleet_observe(const struct local_fleet *fleet, int64_t now_ms, struct
     if (fleet->config->telemetry != TELEMETRY_LINES)
         return;
     struct telemetry_stats totals = totals_of(fleet);
-    observe_gauges(fleet, now_ms, obs);
+    if (everybody_tells(fleet))
+        observe_gauges(fleet, now_ms, obs);
     reading_set(&obs->completed_total, totals.completed, now_ms);
     reading_set(&obs->failed_total, totals.failed, now_ms);
     reading_set(&obs->handle_ms_sum, totals.handle_ms_sum, now_ms);

@@ -108,9 +108,7 @@ static void bury_counters(struct local_slot *slot)
 {
     struct local_slot_shared *shared = slot->shared;
     struct worker_process_counts counts = worker_process_counts(slot->process);
-#define X(name) shared->dead_totals.name += slot->stats.name;
-    TELEMETRY_COUNTERS(X)
-#undef X
+    telemetry_add_counters(&shared->dead_totals, &slot->stats);
     shared->dead_bad_lines += counts.bad_lines;
     shared->dead_cut_log_lines += counts.cut_log_lines;
     shared->dead_dropped_log_lines += counts.dropped_log_lines;
@@ -149,7 +147,8 @@ static void on_finished(void *arg, int status)
     worker_process_destroy(slot->process);
     slot->process = NULL;
     slot->undead = false;
-    worker_record_remove(slot->shared->state_dir, slot->name);
+    if (slot->shared->state_dir != NULL)
+        worker_record_remove(slot->shared->state_dir, slot->name);
     /* The wait is chosen here, where the cause is known; the table says whether it is used. */
     if (slot_state_next(slot->state, SLOT_EXITED).actions & SLOT_DO_BACK_OFF)
         choose_wait(slot, cause);
@@ -159,9 +158,11 @@ static void on_finished(void *arg, int status)
     local_slot_handle(slot, SLOT_EXITED);
 }
 
-static void write_record(const struct local_slot *slot)
+void local_slot_write_record(const struct local_slot *slot)
 {
     struct err err = {.text = ""};
+    if (slot->shared->state_dir == NULL)
+        return;
     struct worker_record record = {.pid = local_slot_pid(slot), .started_ms = slot->started_ms};
     (void)snprintf(record.worker, sizeof record.worker, "%s", slot->name);
     (void)snprintf(record.fleet, sizeof record.fleet, "%s", slot->shared->fleet_name);
@@ -196,7 +197,7 @@ static void spawn(struct local_slot *slot)
     slot->kill_reason = NULL;
     slot->bye[0] = '\0';
     if (worker_process_start(&spec, &slot->process, &err) == 0) {
-        write_record(slot);
+        local_slot_write_record(slot);
         return;
     }
     (void)snprintf(slot->last_exit, sizeof slot->last_exit, "%.95s", err.text);
@@ -261,11 +262,11 @@ static void act(struct local_slot *slot, unsigned int actions, enum slot_state f
     if (actions & SLOT_DO_SPAWN)
         spawn(slot);
     if ((actions & SLOT_DO_TERM) && slot->process != NULL)
-        worker_process_signal(slot->process, SIGTERM);
+        worker_process_stop(slot->process);
     if ((actions & SLOT_DO_KILL) && slot->process != NULL) {
         if (slot->kill_reason == NULL)
             slot->kill_reason = kill_reason(from, event);
-        worker_process_signal_group(slot->process, SIGKILL);
+        worker_process_kill(slot->process);
     }
     if (actions & SLOT_DO_REPORT)
         report_undead(slot);

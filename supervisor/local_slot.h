@@ -19,7 +19,7 @@
 struct local_slot_shared {
     struct event_base *base;
     struct reaper *reaper;
-    const char *state_dir;
+    const char *state_dir; /* NULL: no records are kept */
     const char *fleet_name;
     const struct config_local *config;
     /* Complete environment of the worker called `name`; the fleet's memory, valid until the next call. */
@@ -67,6 +67,9 @@ struct local_slot *local_slot_new(struct local_slot_shared *shared, int number, 
 void local_slot_destroy(struct local_slot *slot); /* accepts NULL; its process, if any, is left to drain */
 
 void local_slot_handle(struct local_slot *slot, enum slot_event event);
+
+/* Writes the record of the slot's process (orphans.h); a failure is logged. */
+void local_slot_write_record(const struct local_slot *slot);
 
 /* A place in the fleet that is not condemned. */
 bool local_slot_is_place(const struct local_slot *slot);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "base/process.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -52,6 +53,7 @@ static const struct command *find_command(const char *name)
 int main(int argc, char **argv)
 {
     struct err err = {.text = ""};
+    process_init();
     if (argc < 2) {
         print_usage(stderr);
         return EXIT_CODE_USAGE;

@@ -124,6 +124,13 @@ static int parse_record(const char *text, size_t len, struct worker_record *ret_
     return rc;
 }
 
+/* A record's own name; a temporary one was never finished, and what is not ours is nobody's orphan. */
+static bool is_record_name(const char *name)
+{
+    size_t len = strlen(name);
+    return name[0] != '.' && len > 5 && strcmp(name + len - 5, ".json") == 0;
+}
+
 /* Takes one file of the folder in: keeps it as an orphan, or removes it. */
 static void take_file(struct orphans *orphans, const char *name)
 {
@@ -179,7 +186,7 @@ struct orphans *orphans_new(struct event_base *base, const char *state_dir)
     DIR *dir = opendir(strbuf_str(&folder));
     const struct dirent *entry = NULL;
     while (dir != NULL && (entry = readdir(dir)) != NULL)
-        if (entry->d_name[0] != '.')
+        if (is_record_name(entry->d_name))
             take_file(orphans, entry->d_name);
     if (dir != NULL)
         (void)closedir(dir);

@@ -113,6 +113,34 @@ void preflight_host(const struct config *config, const struct host_facts *facts,
     strbuf_clean_up(&needs.sum);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool same_queue(const struct config *config, const struct config_fleet *a,
+                       const struct config_fleet *b)
+{
+    return same_text(a->queue.url, b->queue.url) && same_text(a->queue.name, b->queue.name) &&
+           same_text(config_fleet_region(config, a), config_fleet_region(config, b)) &&
+           same_text(config_fleet_endpoint(config, a), config_fleet_endpoint(config, b));
+}
+
+void preflight_shared_queues(const struct config *config, struct warnings *warnings)
+{
+    for (size_t i = 1; i < config->fleet_count; i++) {
+        const struct config_fleet *fleet = &config->fleets[i];
+        for (size_t j = 0; j < i; j++) {
+            if (!same_queue(config, &config->fleets[j], fleet))
+                continue;
+            warnings_add(warnings, "shared_queue", fleet->name,
+                         "fleet %s has the same queue: both grow for the same messages",
+                         config->fleets[j].name);
+            break;
+        }
+    }
+}
+
 static bool is_executable(const char *path)
 {
     struct stat info;

@@ -33,7 +33,7 @@ void warnings_clean_up(struct warnings *warnings);
 /* Limits; -1: none, or not known. Bytes and counts. */
 struct host_facts {
     int64_t nproc;         /* RLIMIT_NPROC, soft; -1 for root, to whom the kernel does not apply it */
-    int64_t nofile;        /* RLIMIT_NOFILE, soft */
+    int64_t nofile;        /* RLIMIT_NOFILE, hard: "sluice run" raises the soft one to it */
     int64_t pids_max;      /* least pids.max of our cgroup and those above it */
     int64_t memory_max;    /* least memory.max of our cgroup and those above it */
     int64_t mem_available; /* MemAvailable of /proc/meminfo */
@@ -46,6 +46,10 @@ int64_t preflight_num_workers(const struct config_fleet *fleet);
 
 /* Can the host hold every fleet at its max? */
 void preflight_host(const struct config *config, const struct host_facts *facts, struct warnings *warnings);
+
+/* Does each fleet have a queue of its own? Two on one queue work against each other: each takes its depth for
+ * its own. */
+void preflight_shared_queues(const struct config *config, struct warnings *warnings);
 
 /* Can the command be found and executed? */
 void preflight_command(const struct config_fleet *fleet, struct warnings *warnings);

@@ -44,7 +44,7 @@ static void reap_one(struct reaper *reaper, pid_t pid)
     struct reaper_child *child = *at;
     /* The zombie still pins its pid, so the group cannot be anybody else's: now is the time for what it left.
      */
-    if (child != NULL)
+    if (child != NULL && !child->spares_group)
         (void)kill(-pid, SIGKILL);
     if (reap(pid, &status) != 0)
         return;
@@ -85,6 +85,7 @@ struct reaper *reaper_new(struct event_base *base)
     reaper->signal_event = evsignal_new(base, SIGCHLD, on_sigchld, reaper);
     if (reaper->signal_event == NULL || event_add(reaper->signal_event, NULL) != 0)
         abort();
+    on_sigchld(SIGCHLD, EV_SIGNAL, reaper); /* whose signal came before there was a handler */
     return reaper;
 }
 

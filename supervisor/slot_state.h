@@ -47,7 +47,7 @@ enum slot_event {
 enum slot_action {
     SLOT_DO_NOTHING = 0,
     SLOT_DO_SPAWN = 1 << 0,    /* start a worker process; a failure comes back as SLOT_SPAWN_FAILED */
-    SLOT_DO_TERM = 1 << 1,     /* SIGTERM to the process */
+    SLOT_DO_TERM = 1 << 1,     /* SIGTERM to its process group, which is waited for */
     SLOT_DO_KILL = 1 << 2,     /* SIGKILL to its process group */
     SLOT_DO_REPORT = 1 << 3,   /* say that a killed process does not go away */
     SLOT_DO_FORGIVE = 1 << 4,  /* it has been healthy long enough: count failures from zero again */

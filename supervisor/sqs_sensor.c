@@ -27,7 +27,7 @@ struct sqs_sensor {
     /* Last good reply. */
     bool has_counts;
     struct sqs_queue_attributes counts;
-    int64_t counts_at_ms; /* product: when the reply came */
+    int64_t counts_at_ms; /* product: when they were asked for */
 
     bool failed; /* the last request did */
     uint64_t polls, errors, late;
@@ -69,7 +69,7 @@ static void on_counts(void *arg, const struct aws_result *result, const struct s
         note_success(sensor, result);
         sensor->counts = *counts;
         sensor->has_counts = true;
-        sensor->counts_at_ms = clock_product_ms();
+        sensor->counts_at_ms = sensor->asked_ms; /* SQS counted at some time after that */
     }
     sensor->options.on_poll(sensor->options.arg);
 }

@@ -17,8 +17,9 @@ static void state_path(struct strbuf *path, const char *state_dir, const char *f
 }
 
 int state_file_save(const char *state_dir, const char *fleet, const struct controller *controller,
-                    int64_t now_ms, struct err *err)
+                    int64_t now_ms, enum state_file_care care, struct strbuf *written, struct err *err)
 {
+    int rc = 0;
     struct strbuf path = STRBUF_INIT;
     struct strbuf text = STRBUF_INIT;
     struct jsonw w = JSONW_INIT(&text);
@@ -26,6 +27,7 @@ int state_file_save(const char *state_dir, const char *fleet, const struct contr
     jsonw_object(&w);
     jsonw_key_int(&w, "v", STATE_FILE_VERSION);
     jsonw_key_int(&w, "saved_at_ms", now_ms);
+    size_t start = text.len; /* of what tells whether there is news */
     jsonw_key_str(&w, "boot_id", worker_record_boot_id());
     jsonw_key_str(&w, "fleet", fleet);
     jsonw_key_int(&w, "desired", controller_desired(controller));
@@ -33,7 +35,15 @@ int state_file_save(const char *state_dir, const char *fleet, const struct contr
     controller_save(controller, &w);
     jsonw_end_object(&w);
     strbuf_append_char(&text, '\n');
-    int rc = file_write_atomic(strbuf_str(&path), text.data, text.len, 0600, err);
+    const char *news = text.data + start;
+    if (care == STATE_FILE_LAZY && strcmp(strbuf_str(written), news) == 0)
+        goto done;
+    rc = care == STATE_FILE_LAZY ? file_write_unsynced(strbuf_str(&path), text.data, text.len, 0600, err)
+                                 : file_write_atomic(strbuf_str(&path), text.data, text.len, 0600, err);
+    strbuf_clear(written);
+    if (rc == 0)
+        strbuf_append_str(written, news);
+done:
     strbuf_clean_up(&path);
     strbuf_clean_up(&text);
     return rc;
@@ -77,7 +87,10 @@ enum state_file_outcome state_file_load(const char *state_dir, const char *fleet
         if (rc == 0)
             (void)err_prefix(err, "%s", strbuf_str(&path));
         strbuf_appendf(&bad, "%s.bad", strbuf_str(&path));
-        (void)rename(strbuf_str(&path), strbuf_str(&bad));
+        if (rename(strbuf_str(&path), strbuf_str(&bad)) != 0) {
+            outcome = STATE_FILE_STUCK;
+            (void)err_prefix(err, "rename to %s: %s", strbuf_str(&bad), strerror(errno));
+        }
     }
     strbuf_clean_up(&path);
     strbuf_clean_up(&bad);

@@ -1,11 +1,12 @@
 /*
  * What a supervisor leaves for its successor: state_dir/FLEET.state.json with the controller's complete
- * state, written atomically. Blocking I/O with fsync.
+ * state, written atomically. Blocking I/O.
  */
 #ifndef SLUICE_SUPERVISOR_STATE_FILE_H
 #define SLUICE_SUPERVISOR_STATE_FILE_H
 
 #include "base/err.h"
+#include "base/strbuf.h"
 #include "policies/controller.h"
 
 #include <stdint.h>
@@ -16,14 +17,22 @@ enum state_file_outcome {
     STATE_FILE_NONE,     /* there is no file: a first start */
     STATE_FILE_RESTORED, /* the controller has it */
     STATE_FILE_BAD,      /* unreadable or of a newer version: kept as .bad; the controller is unchanged */
+    STATE_FILE_STUCK,    /* the same, but it could not be renamed: it must not be written over */
 };
 
-/* Writes {"v":1,"saved_at_ms":..,"boot_id":..,"fleet":..,"desired":..,"controller":{..}}. Returns 0 or
- * negative errno with err. */
-int state_file_save(const char *state_dir, const char *fleet, const struct controller *controller,
-                    int64_t now_ms, struct err *err);
+enum state_file_care {
+    STATE_FILE_SYNCED, /* on the disk when it returns, folder included; that may take long on a busy one */
+    STATE_FILE_LAZY,   /* left to the kernel, and not written at all when nothing but the time has changed */
+};
 
-/* Puts the file's state into the controller. STATE_FILE_BAD comes with err saying what is wrong with it. */
+/* Writes {"v":1,"saved_at_ms":..,"boot_id":..,"fleet":..,"desired":..,"controller":{..}}. `written` starts as
+ * an empty buffer of the caller's and remembers what the file has, but for the time. Returns 0 or negative
+ * errno with err. */
+int state_file_save(const char *state_dir, const char *fleet, const struct controller *controller,
+                    int64_t now_ms, enum state_file_care care, struct strbuf *written, struct err *err);
+
+/* Puts the file's state into the controller. STATE_FILE_BAD and _STUCK come with err saying what is wrong
+ * with it. */
 enum state_file_outcome state_file_load(const char *state_dir, const char *fleet,
                                         struct controller *controller, struct err *err);
 

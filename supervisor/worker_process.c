@@ -22,6 +22,7 @@ enum {
     READ_CHUNK = 16 * 1024,
     READ_CHUNKS_A_TURN = 4, /* so that one worker's flood does not keep the loop from the others */
     PIPE_BOUND_REAL_MS = 2000,
+    GROUP_LOOK_REAL_MS = 100,
     /* Files left to the supervisor itself: with none, it could neither poll nor answer. */
     FDS_KEPT_FREE = 32,
 };
@@ -43,7 +44,8 @@ struct worker_process {
     struct reaper_child child;
     const char *name;
     bool reaped;
-    int status; /* once reaped */
+    bool lingers; /* reaped, and others of its group still drain */
+    int status;   /* once reaped */
 
     struct worker_stream streams[STREAM_MAX];
     struct telemetry_reader reader;
@@ -119,9 +121,29 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     read_stream(arg);
 }
 
+/* The group's number stays taken while somebody is in it, so it cannot have become another group's. */
+static bool group_is_empty(const struct worker_process *process)
+{
+    return kill(-process->child.pid, 0) != 0 && errno == ESRCH;
+}
+
+static void end_lingering(struct worker_process *process)
+{
+    process->lingers = false;
+    loop_timer_arm_real_ms(&process->finish_timer, PIPE_BOUND_REAL_MS);
+    finish_when_done(process);
+}
+
 static void on_finish_timer(void *arg)
 {
     struct worker_process *process = arg;
+    if (process->lingers) {
+        if (group_is_empty(process))
+            end_lingering(process);
+        else
+            loop_timer_arm_real_ms(&process->finish_timer, GROUP_LOOK_REAL_MS);
+        return;
+    }
     for (int i = 0; i < STREAM_MAX; i++) {
         struct worker_stream *stream = &process->streams[i];
         read_stream(stream);
@@ -139,8 +161,11 @@ static void on_reaped(void *arg, int status)
     struct worker_process *process = arg;
     process->reaped = true;
     process->status = status;
-    loop_timer_arm_real_ms(&process->finish_timer, PIPE_BOUND_REAL_MS);
-    finish_when_done(process);
+    process->lingers = process->child.spares_group && !group_is_empty(process);
+    if (process->lingers)
+        loop_timer_arm_real_ms(&process->finish_timer, GROUP_LOOK_REAL_MS);
+    else
+        end_lingering(process);
 }
 
 /* Watches our end of a stream. */
@@ -286,16 +311,23 @@ pid_t worker_process_pid(const struct worker_process *process)
     return process->reaped ? 0 : process->child.pid;
 }
 
-void worker_process_signal(struct worker_process *process, int number)
+void worker_process_stop(struct worker_process *process)
 {
-    if (!process->reaped)
-        (void)kill(process->child.pid, number);
+    if (process->reaped)
+        return;
+    process->child.spares_group = true;
+    (void)kill(-process->child.pid, SIGTERM);
+    (void)kill(-process->child.pid, SIGCONT);
 }
 
-void worker_process_signal_group(struct worker_process *process, int number)
+void worker_process_kill(struct worker_process *process)
 {
-    if (!process->reaped)
-        (void)kill(-process->child.pid, number);
+    process->child.spares_group = false;
+    if (process->reaped && !process->lingers)
+        return;
+    (void)kill(-process->child.pid, SIGKILL);
+    if (process->lingers)
+        end_lingering(process);
 }
 
 void worker_process_read_telemetry(struct worker_process *process)

@@ -5,6 +5,8 @@
  *
  * A process is finished when it is reaped and its channel and pipes are at their end, so that its last lines
  * are read; somebody who still holds a pipe (a grandchild) delays that by two seconds of real time at most.
+ * What a process leaves in its group when it ends by itself is killed at once; after worker_process_stop() it
+ * is waited for, until worker_process_kill().
  */
 #ifndef SLUICE_SUPERVISOR_WORKER_PROCESS_H
 #define SLUICE_SUPERVISOR_WORKER_PROCESS_H
@@ -43,12 +45,14 @@ int worker_process_start(const struct worker_process_spec *spec, struct worker_p
 /* Forgets a process that may still run: its channel is closed, which tells it to drain. Accepts NULL. */
 void worker_process_destroy(struct worker_process *process);
 
-/* pid while it may be signalled, 0 once it is reaped. */
+/* pid of the group's leader, 0 once that is reaped. */
 pid_t worker_process_pid(const struct worker_process *process);
 
-/* To the process alone, or to its whole group; no effect once it is reaped. */
-void worker_process_signal(struct worker_process *process, int number);
-void worker_process_signal_group(struct worker_process *process, int number);
+/* Asks its whole group to drain (TERM, and CONT for who is stopped): the worker itself may stand behind a
+ * wrapper that leads the group. From now on the process is finished only when nobody is left in the group. */
+void worker_process_stop(struct worker_process *process);
+/* KILL to its whole group, which is not waited for any more. No effect once nobody is left. */
+void worker_process_kill(struct worker_process *process);
 
 /* Reads what waits in the telemetry channel now; on_line is called from within. */
 void worker_process_read_telemetry(struct worker_process *process);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "worker/runtime.h"
 #include "worker/settings.h"
 
@@ -37,6 +38,7 @@ int main(int argc, char **argv)
     struct err err;
     struct settings settings = {.telemetry_fd = -1};
     int code = EXIT_CODE_OK;
+    process_init();
     if (wants_version(argc, argv))
         return printf("sluice-worker %s\n", SLUICE_VERSION) > 0 ? EXIT_CODE_OK : EXIT_CODE_IO;
     if (clock_init(&err) != 0 || log_init_from_env("sluice-worker", &err) != 0) {

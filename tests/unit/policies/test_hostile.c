@@ -157,6 +157,8 @@ static void witness_step(struct witness *w, const struct controller_config *conf
     if (d->to > d->from) {
         w->out_until_ms = d->t_ms + params->out_ms;
         w->out_rank = d->why == DECISION_WHY_POLICY ? d->proposal.rank : -1;
+    } else {
+        w->out_rank = -1;
     }
 }
 

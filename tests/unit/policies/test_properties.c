@@ -136,6 +136,8 @@ static void model_check_cooldowns(struct model *m)
         m->out_rank = m->d->why == DECISION_WHY_POLICY ? m->d->proposal.rank : -1;
         m->growths++;
     }
+    if (m->d->to < m->d->from)
+        m->out_rank = -1;
     if (m->d->to != m->d->from)
         m->in_until_ms = now_ms + p->scale_in_cooldown_ms;
     m->shrinks += m->d->to < m->d->from;

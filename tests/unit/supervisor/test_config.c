@@ -27,8 +27,10 @@ struct refusal {
 static const struct refusal REFUSED[] = {
     /* JSON itself: line and column */
     {"", "f.json:1:0: '[' or '{' expected near end of file"},
-    {"{\n  \"region\": us\n}", "f.json:2:14: invalid token near 'us'"},
-    {"{\"region\":\"a\",\n\"region\":\"b\"}", "f.json:2:8: duplicate object key near '\"region\"'"},
+    {"{\n  \"region\": us\n}", "f.json:2:14: invalid token"},
+    {"{\"region\":\"a\",\n\"region\":\"b\"}", "f.json:2:8: duplicate object key"},
+    {"{\"env\":{\"KEY\":secret}}", "f.json:1:20: invalid token"},
+    {"{\"env\":{\"KEY\":\"secret\n\"}}", "f.json:1:21: unexpected newline"},
     {"[]", "f.json: top level: want an object"},
     /* top level */
     {"{}", "f.json: fleets: missing: want an array of 1 to 1000 fleets"},
@@ -45,6 +47,16 @@ static const struct refusal REFUSED[] = {
      "f.json: log.level: \"loud\": want one of from-environment, debug, info, warning, error"},
     {"{\"endpoint_url\":\"127.0.0.1\",\"fleets\":[" FLEET "]}",
      "f.json: endpoint_url: \"127.0.0.1\": want a URL such as http://127.0.0.1:4566"},
+    /* user names and passwords are never repeated */
+    {"{\"endpoint_url\":\"http://me:secret@a:1\",\"fleets\":[" FLEET "]}",
+     "f.json: endpoint_url: \"http://***@a:1\": want a URL such as http://127.0.0.1:4566"},
+    {"{\"endpoint_url\":\"http://a b\",\"fleets\":[" FLEET "]}",
+     "f.json: endpoint_url: \"http://a b\": want a URL such as http://127.0.0.1:4566"},
+    {FILE_WITH("\"endpoint_url\":\"https://me:secret@a:1\"," QUEUE "," LOCAL),
+     "f.json: fleets[0].endpoint_url: \"https://***@a:1\": want a URL such as http://127.0.0.1:4566"},
+    {FILE_WITH("\"queue\":{\"url\":\"http://me:secret@a/1/b\"}," LOCAL),
+     "f.json: fleets[0].queue.url: \"http://***@a/1/b\": want a queue URL such as "
+     "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"},
     /* fleets */
     {"{\"fleets\":[" FLEET ",7]}", "f.json: fleets[1]: want an object"},
     {"{\"fleets\":[" FLEET "," FLEET "]}",

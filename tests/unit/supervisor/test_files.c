@@ -42,6 +42,13 @@ static char *path_of(const char *name)
     return path;
 }
 
+static char *tmp_of(const char *name)
+{
+    static char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s.tmp", g_dir, name);
+    return path;
+}
+
 static struct controller *make_controller(void)
 {
     struct controller_config config;
@@ -218,6 +225,65 @@ START_TEST(changes_alone_are_written_when_so_configured_and_nothing_when_off)
 }
 END_TEST
 
+START_TEST(each_change_alone_replays_from_the_record_before_it)
+{
+    make_dir();
+    struct journal journal;
+    struct controller *controller = make_controller();
+    struct err err = {.text = ""};
+    struct strbuf text = STRBUF_INIT;
+    char *save = NULL;
+    int compared = 0;
+    journal_init(&journal, g_dir, "orders", controller, JOURNAL_CHANGES);
+    for (int i = 0; i < 400; i++)
+        step(&journal, controller, i, i % 200 < 5 ? 25 : 0);
+    journal_clean_up(&journal);
+    ck_assert_int_eq(file_read(path_of("orders.journal.jsonl"), 1 << 24, &text, NULL), 0);
+    for (char *line = strtok_r(text.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+        json_t *config = json_loads(line, 0, NULL);
+        struct controller *again = controller_new_from_record(config, &err);
+        ck_assert_msg(again != NULL, "%s", err.text);
+        line = strtok_r(NULL, "\n", &save);
+        json_t *record = json_loads(line, 0, NULL);
+        struct decision was;
+        struct decision is;
+        struct strbuf out = STRBUF_INIT;
+        struct jsonw w = JSONW_INIT(&out);
+        ck_assert_int_eq(decision_parse_json(record, &was, &err), 0);
+        controller_step(again, &was.obs, was.t_ms, &is);
+        decision_encode_json(&is, &w);
+        ck_assert_str_eq(strbuf_str(&out), line);
+        compared++;
+        strbuf_clean_up(&out);
+        json_decref(record);
+        json_decref(config);
+        controller_destroy(again);
+    }
+    ck_assert_int_gt(compared, 3);
+    strbuf_clean_up(&text);
+    controller_destroy(controller);
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_journal_that_was_deleted_is_begun_anew)
+{
+    make_dir();
+    struct journal journal;
+    struct controller *controller = make_controller();
+    journal_init(&journal, g_dir, "orders", controller, JOURNAL_ALL);
+    step(&journal, controller, 0, 10);
+    ck_assert_int_eq(unlink(path_of("orders.journal.jsonl")), 0);
+    step(&journal, controller, 1, 10);
+    journal_clean_up(&journal);
+    struct journal_facts facts = read_journal("orders.journal.jsonl");
+    ck_assert(facts.config_first);
+    ck_assert_int_eq(facts.first_seq, 2);
+    controller_destroy(controller);
+    remove_dir();
+}
+END_TEST
+
 START_TEST(a_full_disk_is_counted_and_the_journal_goes_on_when_there_is_room)
 {
     make_dir();
@@ -292,7 +358,10 @@ START_TEST(a_saved_state_comes_back)
     struct controller *controller = make_controller();
     ck_assert_int_eq(state_file_load(g_dir, "orders", controller, &err), STATE_FILE_NONE);
     ck_assert_int_eq(controller_adopt(controller, 17), 17);
-    ck_assert_int_eq(state_file_save(g_dir, "orders", controller, START_MS, &err), 0);
+    struct strbuf written = STRBUF_INIT;
+    ck_assert_int_eq(
+        state_file_save(g_dir, "orders", controller, START_MS, STATE_FILE_SYNCED, &written, &err), 0);
+    strbuf_clean_up(&written);
     controller_destroy(controller);
     controller = make_controller();
     ck_assert_int_eq(state_file_load(g_dir, "orders", controller, &err), STATE_FILE_RESTORED);
@@ -300,6 +369,58 @@ START_TEST(a_saved_state_comes_back)
     struct stat info;
     ck_assert_int_eq(stat(path_of("orders.state.json"), &info), 0);
     ck_assert_uint_eq(info.st_mode & 0777, 0600);
+    controller_destroy(controller);
+    remove_dir();
+}
+END_TEST
+
+static struct stat stat_of(const char *name)
+{
+    struct stat info;
+    ck_assert_int_eq(stat(path_of(name), &info), 0);
+    return info;
+}
+
+START_TEST(a_lazy_save_writes_news_alone_and_a_synced_one_always)
+{
+    make_dir();
+    struct err err = {.text = ""};
+    struct strbuf written = STRBUF_INIT;
+    struct controller *controller = make_controller();
+    const char *name = "orders.state.json";
+    ck_assert_int_eq(state_file_save(g_dir, "orders", controller, START_MS, STATE_FILE_LAZY, &written, &err),
+                     0);
+    ino_t first = stat_of(name).st_ino;
+    int keeps_number = open(path_of(name), O_RDONLY | O_CLOEXEC); /* so that it is not used again */
+    ck_assert_int_eq(
+        state_file_save(g_dir, "orders", controller, START_MS + 1, STATE_FILE_LAZY, &written, &err), 0);
+    ck_assert_uint_eq(stat_of(name).st_ino, first);
+    ck_assert_int_eq(
+        state_file_save(g_dir, "orders", controller, START_MS + 2, STATE_FILE_SYNCED, &written, &err), 0);
+    ino_t second = stat_of(name).st_ino;
+    ck_assert_uint_ne(second, first);
+    ck_assert_int_eq(controller_adopt(controller, 9), 9);
+    ck_assert_int_eq(
+        state_file_save(g_dir, "orders", controller, START_MS + 3, STATE_FILE_LAZY, &written, &err), 0);
+    ck_assert_uint_ne(stat_of(name).st_ino, second);
+    (void)close(keeps_number);
+    strbuf_clean_up(&written);
+    controller_destroy(controller);
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_bad_state_file_that_cannot_be_put_aside_is_told_apart)
+{
+    make_dir();
+    struct err err = {.text = ""};
+    struct controller *controller = make_controller();
+    ck_assert_int_eq(file_write_atomic(path_of("orders.state.json"), "{", 1, 0600, &err), 0);
+    /* A folder of that name cannot be renamed over. */
+    ck_assert_int_eq(mkdir(path_of("orders.state.json.bad"), 0700), 0);
+    ck_assert_int_eq(state_file_load(g_dir, "orders", controller, &err), STATE_FILE_STUCK);
+    ck_assert_ptr_nonnull(strstr(err.text, "rename to "));
+    ck_assert_int_eq(stat_of("orders.state.json").st_size, 1);
     controller_destroy(controller);
     remove_dir();
 }
@@ -373,6 +494,9 @@ START_TEST(only_records_of_the_very_same_live_process_are_orphans)
     ck_assert_int_eq(worker_record_write(g_dir, &reused, &err), 0);
     ck_assert_int_eq(worker_record_write(g_dir, &dead, &err), 0);
     ck_assert_int_eq(file_write_atomic(path_of("workers/orders-4.json"), "{", 1, 0600, &err), 0);
+    /* A record that was being written when its writer died names the same process once more. */
+    ck_assert_int_eq(worker_record_write(g_dir, &alive, &err), 0);
+    ck_assert_int_eq(link(path_of("workers/orders-1.json"), tmp_of("workers/orders-1.json")), 0);
     struct orphans *orphans = orphans_new(base, g_dir);
     ck_assert_uint_eq(orphans_count(orphans, NULL), 1);
     ck_assert_uint_eq(orphans_count(orphans, "orders"), 1);
@@ -393,6 +517,27 @@ START_TEST(only_records_of_the_very_same_live_process_are_orphans)
     ck_assert_int_eq(event_base_dispatch(base), 1);
     ck_assert_uint_eq(orphans_count(orphans, NULL), 0);
     ck_assert_int_ne(access(path_of("workers/orders-1.json"), F_OK), 0);
+    orphans_destroy(orphans);
+    event_base_free(base);
+    remove_dir();
+}
+END_TEST
+
+START_TEST(a_zombie_that_nobody_reaps_is_no_orphan)
+{
+    make_dir();
+    ck_assert_int_eq(mkdir(path_of("workers"), 0700), 0);
+    struct event_base *base = loop_base_new();
+    struct err err = {.text = ""};
+    siginfo_t info;
+    pid_t pid = start_sleeper();
+    struct worker_record record = record_of("orders-1", pid);
+    ck_assert_int_eq(worker_record_write(g_dir, &record, &err), 0);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    ck_assert_int_eq(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    struct orphans *orphans = orphans_new(base, g_dir);
+    ck_assert_uint_eq(orphans_count(orphans, NULL), 0);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
     orphans_destroy(orphans);
     event_base_free(base);
     remove_dir();
@@ -424,7 +569,11 @@ END_TEST
 UNIT_MAIN("files", a_journal_opens_with_a_config_record_and_has_every_decision,
           full_files_rotate_and_the_oldest_goes, a_rotated_file_replays_alone_to_the_same_decisions,
           changes_alone_are_written_when_so_configured_and_nothing_when_off,
+          each_change_alone_replays_from_the_record_before_it, a_journal_that_was_deleted_is_begun_anew,
           a_full_disk_is_counted_and_the_journal_goes_on_when_there_is_room, a_torn_last_line_is_cut_off,
           a_folder_that_is_gone_stops_no_step, a_saved_state_comes_back,
+          a_lazy_save_writes_news_alone_and_a_synced_one_always,
+          a_bad_state_file_that_cannot_be_put_aside_is_told_apart,
           a_state_file_of_no_use_is_kept_aside_and_changes_nothing,
-          only_records_of_the_very_same_live_process_are_orphans, records_of_an_earlier_boot_are_dropped)
+          only_records_of_the_very_same_live_process_are_orphans, a_zombie_that_nobody_reaps_is_no_orphan,
+          records_of_an_earlier_boot_are_dropped)
