@@ -233,15 +233,16 @@ static int parse_file(struct aws_profiles *profiles, const char *path, const cha
 {
     struct parser p = {.profiles = profiles, .path = path, .credentials_file = credentials_file};
     char *copy = xstrdup(text);
+    char *line = copy;
     int result = 0;
-    for (char *line = copy; line != NULL && result == 0;) {
+    do {
         char *next = strchr(line, '\n');
         if (next != NULL)
             *next++ = '\0';
         p.line++;
         result = parse_line(&p, line, err);
         line = next;
-    }
+    } while (line != NULL && result == 0);
     explicit_bzero(copy, strlen(text));
     free(copy);
     free(p.section);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_set(struct err *err, const char *fmt, ...)
+void err_write(struct err *err, const char *fmt, ...)
 {
     if (err != NULL) {
         va_list args;
@@ -13,10 +13,9 @@ int err_set(struct err *err, const char *fmt, ...)
         (void)vsnprintf(err->text, sizeof err->text, fmt, args);
         va_end(args);
     }
-    return -1;
 }
 
-int err_prefix(struct err *err, const char *fmt, ...)
+void err_write_prefix(struct err *err, const char *fmt, ...)
 {
     if (err != NULL) {
         struct err old = *err;
@@ -27,5 +26,4 @@ int err_prefix(struct err *err, const char *fmt, ...)
         if (used >= 0 && (size_t)used < sizeof err->text)
             (void)snprintf(err->text + used, sizeof err->text - (size_t)used, ": %s", old.text);
     }
-    return -1;
 }
