@@ -370,7 +370,6 @@ struct http_client *http_client_new(const struct http_client_options *options)
 
 static void free_exchange(struct http_exchange *x)
 {
-    LIST_REMOVE(x, link);
     curl_easy_cleanup(x->easy);
     strbuf_clean_up(&x->reply.body);
     free(x->url);
@@ -389,8 +388,11 @@ static void free_sockets(struct socket_list *list)
 
 static void client_free(struct http_client *client)
 {
-    while (!LIST_EMPTY(&client->idle))
-        free_exchange(LIST_FIRST(&client->idle));
+    struct http_exchange *next = NULL;
+    for (struct http_exchange *x = LIST_FIRST(&client->idle); x != NULL; x = next) {
+        next = LIST_NEXT(x, link);
+        free_exchange(x);
+    }
     (void)curl_multi_cleanup(client->multi); /* closes connections, which still calls want_socket */
     loop_timer_clean_up(&client->timer);
     free_sockets(&client->sockets);
