@@ -31,6 +31,8 @@ enum {
     ATTEMPTS_MAX = 100,
     SKEW_SAMPLE_MAX_MS = 900 * 1000, /* replies that took longer say nothing about the clock */
     SKEW_CHANGE_MS = 240 * 1000,     /* services accept 5 minutes */
+    DATE_STEP_MS = 1000,             /* what a Date header leaves open */
+    DATE_LATE_MS = 1500,             /* a Date so old is no matter of its step and the network */
 };
 
 static const char USER_AGENT[] = "sluice/" SLUICE_VERSION;
@@ -53,6 +55,7 @@ struct aws_call {
     struct http_exchange *exchange;
     struct aws_credentials *credentials; /* owned reference: of the last attempt */
     int64_t signed_skew_ms;              /* clock offset in its signature */
+    int64_t sent_product_ms;             /* when the last attempt began */
 
     struct retry_state retry;
     bool refreshed; /* went back to the queue for other credentials */
@@ -95,6 +98,7 @@ struct aws_client {
     int on_wire;
     struct aws_target_list targets;
 
+    bool skew_known;     /* a reply has told its date */
     int depth;           /* callbacks running */
     bool destroy_wanted; /* by one of them */
 
@@ -260,6 +264,29 @@ static void sample_skew(struct aws_client *client, const struct http_reply *repl
         return;
     /* Against the clock at receipt: a long poll makes Date much later than the signature. */
     client->stats.skew_ms = reply->date_ms - reply->received_wall_ms;
+    client->skew_known = true;
+}
+
+/* How old a reply is: what came late, or lay in the socket while this process stood still, was made earlier.
+ * Product ms; to be asked before the reply changes the skew. */
+static int64_t reply_age_ms(const struct aws_call *call, const struct http_reply *reply)
+{
+    const struct aws_client *client = call->client;
+    int64_t scale = clock_scale();
+    int64_t age_ms = (reply->elapsed_ms - reply->first_byte_ms) * scale;
+    int64_t since_poll_ms = clock_product_ms() - call->sent_product_ms - call->request.poll_product_ms;
+    if (reply->status == 0)
+        return 0;
+    if (since_poll_ms > age_ms)
+        age_ms = since_poll_ms;
+    if (client->skew_known && reply->date_ms >= 0 && !reply->has_age) {
+        int64_t late_ms = reply->received_wall_ms - (reply->date_ms - client->stats.skew_ms);
+        if (late_ms > DATE_LATE_MS && (late_ms + DATE_STEP_MS) * scale > age_ms)
+            age_ms = (late_ms + DATE_STEP_MS) * scale;
+    }
+    int64_t most_ms = clock_product_ms() - call->sent_product_ms;
+    age_ms = age_ms < most_ms ? age_ms : most_ms; /* nothing is answered before it is asked */
+    return age_ms > 0 ? age_ms : 0;
 }
 
 /* The result of a request without a complete reply; returns how it may be retried. */
@@ -349,6 +376,7 @@ static void on_reply(void *arg, struct http_reply *reply)
     enum retry_class why = RETRY_NEVER;
     set_state(call, CALL_WAITING);
     call->exchange = NULL;
+    result->reply_age_product_ms = reply_age_ms(call, reply);
     sample_skew(client, reply);
     result->http_status = reply->status;
     result->sends += reply->sends;
@@ -421,6 +449,7 @@ static void start_attempt(struct aws_call *call, struct aws_credentials *credent
                              .body = call->body.data,
                              .body_len = call->body.len,
                              .timeout_ms = poll_us / 1000 + client->reply_margin_ms};
+    call->sent_product_ms = clock_product_ms();
     call->exchange = http_post(client->http, &post, on_reply, call);
     set_state(call, CALL_ON_WIRE);
 }
@@ -487,6 +516,7 @@ static struct aws_call *take_call(struct aws_client *client, aws_json_fn *fn, vo
     call->result.attempts = 0;
     call->result.sends = 0;
     call->result.latency_ms = 0;
+    call->result.reply_age_product_ms = 0;
     client->stats.calls++;
     return call;
 }

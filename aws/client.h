@@ -48,7 +48,10 @@ struct aws_result {
     int sends; /* requests that went out, over all attempts: more than attempts when libcurl repeated one by
                 * itself (a kept connection was closed without an answer); counted with libcurl 7.80 and later
                 */
-    int64_t latency_ms; /* real, of the last attempt */
+    int64_t latency_ms;           /* real, of the last attempt */
+    int64_t reply_age_product_ms; /* a complete reply is at least about so old when the callback runs: its
+                                   * first byte came then, the server could not wait longer, or its Date says
+                                   * so. A visibility timeout began no later. */
 };
 
 /* "ReceiveMessage: throttled: RequestThrottled: Rate exceeded (HTTP 403, 3 attempts)", for logs. Returns out.
@@ -81,6 +84,10 @@ const char *aws_client_region(const struct aws_client *client);
  */
 int aws_client_endpoint(const struct aws_client *client, const char *service, const char *queue_url,
                         struct strbuf *out, struct err *err);
+
+/* A URL for a log or a message: what may be a user name and password, up to the last '@', is left out
+ * (three stars take its place). Any text will do. Writes at most `size` bytes, returns out. */
+char *aws_url_without_userinfo(const char *url, char *out, size_t size);
 
 /* Whether a URL's host is loopback (127.0.0.0/8, ::1, localhost): SLUICE_TIME_SCALE is refused elsewhere. */
 bool aws_url_is_loopback(const char *url);

@@ -12,6 +12,8 @@
 
 /* ---- URLs ---- */
 
+enum { SHOWN_BYTES = 512 }; /* of a URL in an error */
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
@@ -30,6 +32,19 @@ static int parse_scheme(const char *url, struct aws_url *ret, const char **ret_r
         return 0;
     }
     return -1;
+}
+
+char *aws_url_without_userinfo(const char *url, char *out, size_t size)
+{
+    const char *at = strrchr(url, '@');
+    size_t scheme = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
+    if (at == NULL)
+        (void)snprintf(out, size, "%s", url);
+    else if (strncmp(url + scheme, "://", 3) == 0)
+        (void)snprintf(out, size, "%.*s://***%s", (int)scheme, url, at);
+    else
+        (void)snprintf(out, size, "***%s", at);
+    return out;
 }
 
 /* Copies a host of `len` bytes in lower case; false when it cannot be one. */
@@ -66,15 +81,16 @@ int aws_url_parse(const char *url, struct aws_url *ret_url, struct err *err)
 {
     struct aws_url parsed = {0};
     const char *rest = NULL;
+    char shown[SHOWN_BYTES];
+    (void)aws_url_without_userinfo(url, shown, sizeof shown);
     if (parse_scheme(url, &parsed, &rest) != 0)
-        return err_set(err, "URL %s: want http:// or https://", url);
+        return err_set(err, "URL %s: want http:// or https://", shown);
+    if (strchr(rest, '@') != NULL)
+        return err_set(err, "URL %s: a user name or '@' is not allowed", shown);
     size_t len = strcspn(rest, "/?#");
     parsed.path = rest + len;
     if (strpbrk(parsed.path, "?# \t\r\n") != NULL)
-        return err_set(err, "URL %s: a query, fragment or white space is not allowed", url);
-    if (memchr(rest, '@', len) != NULL)
-        return err_set(err, "URL of host %s: a user name is not allowed",
-                       (const char *)memchr(rest, '@', len) + 1);
+        return err_set(err, "URL %s: a query, fragment or white space is not allowed", shown);
     parsed.port = parsed.https ? 443 : 80;
     const char *host = rest;
     size_t host_len = strcspn(rest, ":/");
@@ -86,11 +102,11 @@ int aws_url_parse(const char *url, struct aws_url *ret_url, struct err *err)
     }
     const char *after = host + host_len + (parsed.ipv6 && host_len > 0);
     if (!copy_host(host, host_len, &parsed) || (after < rest + len && *after != ':'))
-        return err_set(err, "URL %s: no valid host name", url);
+        return err_set(err, "URL %s: no valid host name", shown);
     if (after < rest + len)
         parsed.port = parse_port(after + 1, (size_t)(rest + len - after - 1));
     if (parsed.port < 0)
-        return err_set(err, "URL %s: the port must be a number from 1 to 65535", url);
+        return err_set(err, "URL %s: the port must be a number from 1 to 65535", shown);
     *ret_url = parsed;
     return 0;
 }
@@ -180,7 +196,8 @@ int aws_queue_url_parse(const char *queue_url, struct aws_queue_url *ret_queue, 
         return err_prefix(err, "queue");
     const char *name = strrchr(url.path, '/');
     if (name == NULL || name[1] == '\0' || strlen(name + 1) >= sizeof queue.name)
-        return err_set(err, "queue URL %s: has no queue name of 1 to 80 characters at its end", queue_url);
+        return err_set(err, "queue URL %.200s: has no queue name of 1 to 80 characters at its end",
+                       queue_url);
     memcpy(queue.name, name + 1, strlen(name + 1) + 1);
     const char *account = name;
     while (account > url.path && account[-1] != '/')
@@ -338,16 +355,23 @@ static void fill(struct aws_endpoint *endpoint, const struct aws_url *url, bool 
     endpoint->region = xstrdup(region);
 }
 
-static int resolve_regional(const struct aws_endpoint_query *query, bool fips, bool dualstack,
+static int refuse_flags(const char *what, const char *url, struct err *err)
+{
+    char shown[SHOWN_BYTES];
+    return err_set(err, "%s %s: cannot go together with AWS_USE_FIPS_ENDPOINT or AWS_USE_DUALSTACK_ENDPOINT",
+                   what, aws_url_without_userinfo(url, shown, sizeof shown));
+}
+
+static int resolve_regional(const char *service, const char *region, bool fips, bool dualstack,
                             struct aws_endpoint *ret_endpoint, struct err *err)
 {
     struct strbuf text = STRBUF_INIT;
     struct aws_url url;
-    int result = aws_endpoint_regional(query->service, query->region, fips, dualstack, &text, err);
+    int result = aws_endpoint_regional(service, region, fips, dualstack, &text, err);
     if (result == 0)
         result = aws_url_parse(strbuf_str(&text), &url, err);
     if (result == 0)
-        fill(ret_endpoint, &url, false, query->region);
+        fill(ret_endpoint, &url, false, region);
     strbuf_clean_up(&text);
     return result;
 }
@@ -365,10 +389,7 @@ int aws_endpoint_resolve(const struct aws_endpoint_query *query, struct aws_endp
         custom = aws_endpoint_configured(query->service, query->profiles);
     if (custom != NULL) {
         if (fips || dualstack)
-            return err_set(err,
-                           "endpoint %s: cannot go together with AWS_USE_FIPS_ENDPOINT or "
-                           "AWS_USE_DUALSTACK_ENDPOINT",
-                           custom);
+            return refuse_flags("endpoint", custom, err);
         if (aws_url_parse(custom, &url, err) != 0)
             return err_prefix(err, "endpoint of %s", query->service);
         endpoint.configured = true;
@@ -377,8 +398,13 @@ int aws_endpoint_resolve(const struct aws_endpoint_query *query, struct aws_endp
         if (aws_queue_url_parse(query->queue_url, &queue, err) != 0 ||
             aws_url_parse(query->queue_url, &url, err) != 0)
             return -1;
-        fill(&endpoint, &url, false, queue.region[0] != '\0' ? queue.region : query->region);
-    } else if (resolve_regional(query, fips, dualstack, &endpoint, err) != 0) {
+        if (!fips && !dualstack)
+            fill(&endpoint, &url, false, queue.region[0] != '\0' ? queue.region : query->region);
+        else if (queue.region[0] == '\0')
+            return refuse_flags("queue URL", query->queue_url, err);
+        else if (resolve_regional(query->service, queue.region, fips, dualstack, &endpoint, err) != 0)
+            return -1;
+    } else if (resolve_regional(query->service, query->region, fips, dualstack, &endpoint, err) != 0) {
         return -1;
     }
     *ret_endpoint = endpoint;

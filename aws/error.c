@@ -75,9 +75,9 @@ static const struct row {
     {"ClusterNotFoundException", AWS_KIND_NOT_FOUND, RETRY_NEVER, false, false},
     {"ServiceNotFoundException", AWS_KIND_NOT_FOUND, RETRY_NEVER, false, false},
 
-    /* Their HTTP status (403, 404) would mislead. OverLimit is a full queue: the poller slows down, we do not
-       retry. */
-    {"OverLimit", AWS_KIND_REQUEST, RETRY_NEVER, false, false},
+    /* Their HTTP status (403, 404) would mislead. OverLimit is a full queue: the poller slows down, the
+       client does not retry. */
+    {"OverLimit", AWS_KIND_THROTTLED, RETRY_NEVER, false, false},
     {"PurgeQueueInProgress", AWS_KIND_REQUEST, RETRY_NEVER, false, false},
     {"AWS.SimpleQueueService.PurgeQueueInProgress", AWS_KIND_REQUEST, RETRY_NEVER, false, false},
     {"ReceiptHandleIsInvalid", AWS_KIND_REQUEST, RETRY_NEVER, false, false},
@@ -103,7 +103,7 @@ static struct aws_error_meaning judge_status(int status)
     if (status == 429) {
         meaning.kind = AWS_KIND_THROTTLED;
         meaning.retry = RETRY_THROTTLED;
-    } else if (status == 500 || (status >= 502 && status <= 504)) {
+    } else if (status == 408 || status == 500 || (status >= 502 && status <= 504)) {
         meaning.kind = AWS_KIND_TRANSIENT;
         meaning.retry = RETRY_TRANSIENT;
     } else if (status >= 500) {

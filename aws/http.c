@@ -17,6 +17,8 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
+static const long CONNECTION_AGE_MAX_S = 600;
+
 /* A socket that curl wants watched. */
 struct http_socket {
     struct http_client *client;
@@ -64,18 +66,21 @@ struct http_client {
 
 /* ---- certificates ---- */
 
+/* So many hashed names make a folder the system's store; a few are somebody's own beside the bundle. */
+enum { HASHED_MIN = 24 };
+
 /* Whether a folder holds certificates under their hashes ("a1b2c3d4.0"), as OpenSSL looks them up one by one.
  */
 static bool is_hashed_folder(const char *path)
 {
     DIR *folder = opendir(path);
-    bool found = false;
+    int found = 0;
     if (folder == NULL)
         return false;
-    for (struct dirent *entry = readdir(folder); entry != NULL && !found; entry = readdir(folder))
-        found = strspn(entry->d_name, "0123456789abcdef") == 8 && strcmp(entry->d_name + 8, ".0") == 0;
+    for (struct dirent *entry = readdir(folder); entry != NULL && found < HASHED_MIN; entry = readdir(folder))
+        found += strspn(entry->d_name, "0123456789abcdef") == 8 && strcmp(entry->d_name + 8, ".0") == 0;
     (void)closedir(folder);
-    return found;
+    return found >= HASHED_MIN;
 }
 
 /* The hashed folder is loaded lazily; the one big bundle that is libcurl's default would be parsed whole at
@@ -148,10 +153,9 @@ static int on_request(void *arg, char *remote_address, char *local_address, int 
 
 /* ---- the end of exchanges ---- */
 
-/* What went wrong, in a word; *ret_acted: whether the request may have reached the server. */
-static const char *failure_word(CURLcode code, bool *ret_acted)
+/* What went wrong, in a word. */
+static const char *failure_word(CURLcode code)
 {
-    *ret_acted = false;
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -169,21 +173,16 @@ static const char *failure_word(CURLcode code, bool *ret_acted)
     case CURLE_UNSUPPORTED_PROTOCOL:
         return "BadUrl";
     case CURLE_OPERATION_TIMEDOUT:
-        *ret_acted = true;
         return "Timeout";
     case CURLE_WRITE_ERROR:
-        *ret_acted = true;
         return "ReplyTooLarge";
     case CURLE_PARTIAL_FILE:
-        *ret_acted = true;
         return "ReplyCutShort";
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-        *ret_acted = true;
         return "ConnectionLost";
     default:
-        *ret_acted = true;
         return "HttpFailed";
     }
 }
@@ -195,18 +194,19 @@ static void fill_reply(struct http_exchange *x, CURLcode code)
     x->reply.received_wall_ms = clock_wall_ms();
     x->reply.sends = x->sends;
     if (code == CURLE_OK) {
+        curl_off_t first_us = 0;
         (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+        (void)curl_easy_getinfo(x->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
         x->reply.status = (int)status;
+        x->reply.first_byte_ms = first_us > 0 ? (int64_t)first_us / 1000 : x->reply.elapsed_ms;
         return;
     }
     curl_off_t connected_us = 0;
-    x->reply.failure = failure_word(code, &x->reply.may_have_acted);
+    x->reply.failure = failure_word(code);
     x->reply.detail = x->error[0] != '\0' ? x->error : curl_easy_strerror(code);
     if (code == CURLE_OPERATION_TIMEDOUT &&
-        curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connected_us) == CURLE_OK && connected_us == 0) {
+        curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connected_us) == CURLE_OK && connected_us == 0)
         x->reply.failure = "ConnectTimeout";
-        x->reply.may_have_acted = false;
-    }
 }
 
 static void make_idle(struct http_exchange *x)
@@ -438,6 +438,15 @@ static struct http_exchange *exchange_new(struct http_client *client)
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
+#if LIBCURL_VERSION_NUM >= 0x075000
+    /* New names are looked up now and then, although a kept connection works. */
+    (void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_MAX_S);
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* The resolver runs in a thread; without this the end of an exchange waits for it, and the loop with it.
+     */
+    (void)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
+#endif
 #if LIBCURL_VERSION_NUM >= 0x075000
     (void)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_request);
     (void)curl_easy_setopt(e, CURLOPT_PREREQDATA, x);

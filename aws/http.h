@@ -15,7 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HTTP_REPLY_BYTES_MAX = 16 << 20, HTTP_HEADERS_MAX = 12 };
+/* Ten messages of 1 MiB, each byte escaped as \u00XX, and what stands around them. */
+enum { HTTP_REPLY_BYTES_MAX = 64 << 20, HTTP_HEADERS_MAX = 12 };
 
 struct event_base;
 struct http_client;
@@ -46,11 +47,11 @@ struct http_reply {
     int status;          /* 0: no complete reply */
     const char *failure; /* a word when status is 0: "Timeout", "ConnectFailed" ...; else NULL */
     const char *detail;  /* more about the failure, or "" */
-    bool may_have_acted; /* with a failure: the request may have reached the server */
     bool too_large;      /* the reply was above the limit */
     int sends; /* times the request went out: 2 when libcurl repeated it because a kept connection was
                 * closed without an answer; never above 0 with libcurl before 7.80 */
     int64_t elapsed_ms;       /* real */
+    int64_t first_byte_ms;    /* real, from the start to the first byte of a complete reply */
     int64_t received_wall_ms; /* wall clock when the reply was complete */
 
     /* Headers; -1 or "" when absent or not understood. */

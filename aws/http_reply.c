@@ -40,8 +40,10 @@ int64_t http_date_parse(const char *text, size_t len)
 
 static void take_date(struct http_reply *reply, struct http_date_cache *dates, const char *value, size_t len)
 {
-    if (len >= sizeof dates->text)
+    if (len == 0 || len >= sizeof dates->text) {
+        reply->date_ms = -1;
         return;
+    }
     if (memcmp(dates->text, value, len) != 0 || dates->text[len] != '\0') {
         memcpy(dates->text, value, len);
         dates->text[len] = '\0';

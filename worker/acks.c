@@ -3,8 +3,14 @@
 
 void acks_init(struct acks *acks, int scale, bool after_extensions)
 {
-    *acks = (struct acks){.scale = scale, .after_extensions = after_extensions};
+    *acks = (struct acks){
+        .scale = scale, .next_ms = INT64_MAX, .hurry_ms = INT64_MAX, .after_extensions = after_extensions};
     TAILQ_INIT(&acks->queue);
+}
+
+static int64_t min_ms(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void enqueue(struct acks *acks, struct message *message, int64_t due_ms)
@@ -13,6 +19,8 @@ static void enqueue(struct acks *acks, struct message *message, int64_t due_ms)
     message->queued = true;
     TAILQ_INSERT_TAIL(&acks->queue, message, list);
     acks->queued++;
+    acks->fresh += message->attempts == 0;
+    acks->next_ms = min_ms(acks->next_ms, due_ms);
 }
 
 void acks_add(struct acks *acks, struct message *message, int64_t now_ms)
@@ -27,6 +35,9 @@ void acks_remove(struct acks *acks, struct message *message)
     TAILQ_REMOVE(&acks->queue, message, list);
     message->queued = false;
     acks->queued--;
+    acks->fresh -= message->attempts == 0;
+    if (acks->queued == 0)
+        acks->next_ms = INT64_MAX;
 }
 
 /* When a message may go at the earliest. First attempts may go early to fill a batch or to flush; a retry
@@ -34,7 +45,7 @@ void acks_remove(struct acks *acks, struct message *message)
 static int64_t earliest_ms(const struct acks *acks, const struct message *message)
 {
     if (acks->after_extensions && message->extensions_on_wire > 0)
-        return message->due_ms + (int64_t)ACKS_PATIENCE_MS * acks->scale;
+        return min_ms(message->due_ms + (int64_t)ACKS_PATIENCE_MS * acks->scale, acks->hurry_ms);
     return message->attempts == 0 ? INT64_MIN : message->due_ms;
 }
 
@@ -45,16 +56,23 @@ static int64_t latest_ms(const struct acks *acks, const struct message *message,
     return flush || early_ms > message->due_ms ? early_ms : message->due_ms;
 }
 
-static bool batch_is_due(const struct acks *acks, int64_t now_ms, bool flush)
+/* Walks the queue only when that may bring something: the core asks after every event. */
+static bool batch_is_due(struct acks *acks, int64_t now_ms, bool flush)
 {
     const struct message *message = NULL;
+    int64_t next_ms = INT64_MAX;
     int ready = 0;
+    if (now_ms < acks->next_ms && acks->fresh < SQS_BATCH_MAX && !(flush && acks->fresh > 0))
+        return false;
     for (message = TAILQ_FIRST(&acks->queue); message != NULL; message = TAILQ_NEXT(message, list)) {
-        if (latest_ms(acks, message, flush) <= now_ms)
+        int64_t due_ms = latest_ms(acks, message, flush);
+        if (due_ms <= now_ms)
             return true;
         if (earliest_ms(acks, message) <= now_ms && ++ready == SQS_BATCH_MAX)
             return true;
+        next_ms = min_ms(next_ms, due_ms);
     }
+    acks->next_ms = next_ms;
     return false;
 }
 
@@ -80,6 +98,11 @@ int acks_next_batch(struct acks *acks, int64_t now_ms, bool flush,
     }
     acks->batches_on_wire++;
     return count;
+}
+
+bool acks_idle(const struct acks *acks)
+{
+    return acks->queued == 0 && acks->on_wire == 0;
 }
 
 void acks_batch_ended(struct acks *acks)
@@ -122,16 +145,18 @@ enum acks_fate acks_fate(const struct aws_result *result, const struct sqs_entry
     return ACKS_RETRY;
 }
 
-int64_t acks_next_ms(const struct acks *acks, bool flush)
+int64_t acks_next_ms(const struct acks *acks)
 {
-    int64_t next_ms = INT64_MAX;
-    const struct message *message = NULL;
-    if (acks->batches_on_wire >= ACKS_IN_FLIGHT_MAX)
-        return INT64_MAX;
-    for (message = TAILQ_FIRST(&acks->queue); message != NULL; message = TAILQ_NEXT(message, list)) {
-        int64_t due_ms = latest_ms(acks, message, flush);
-        if (due_ms < next_ms)
-            next_ms = due_ms;
-    }
-    return next_ms;
+    return acks->batches_on_wire >= ACKS_IN_FLIGHT_MAX ? INT64_MAX : acks->next_ms;
+}
+
+void acks_extension_answered(struct acks *acks)
+{
+    acks->next_ms = INT64_MIN;
+}
+
+void acks_hurry(struct acks *acks, int64_t hurry_ms)
+{
+    acks->hurry_ms = hurry_ms;
+    acks->next_ms = INT64_MIN;
 }

@@ -20,9 +20,13 @@ enum {
 struct acks {
     struct message_list queue; /* not on the wire, in order of arrival; retried ones go to the end */
     int queued;
+    int fresh;           /* queued ones that were never sent */
     int on_wire;         /* messages in batches on the wire */
     int batches_on_wire; /* <= ACKS_IN_FLIGHT_MAX */
     int scale;
+    int64_t next_ms;       /* nothing is due before, unless ten fresh ones are there or a flush is wanted;
+                              INT64_MIN:       look */
+    int64_t hurry_ms;      /* from then on extensions are not waited for */
     bool after_extensions; /* hand-backs: one that overtakes an extension would be undone by it */
 };
 
@@ -40,6 +44,9 @@ void acks_remove(struct acks *acks, struct message *message);
 int acks_next_batch(struct acks *acks, int64_t now_ms, bool flush,
                     struct message *ret_batch[static SQS_BATCH_MAX]);
 
+/* Nothing is queued or on the wire. */
+bool acks_idle(const struct acks *acks);
+
 /* A batch ended; then its messages leave the wire, one call each. */
 void acks_batch_ended(struct acks *acks);
 void acks_settled(struct acks *acks, struct message *message);
@@ -52,7 +59,11 @@ void acks_retry(struct acks *acks, struct message *message, int64_t now_ms);
 enum acks_fate acks_fate(const struct aws_result *result, const struct sqs_entry_result *entry,
                          size_t batch_size);
 
-/* When acks_next_batch() may bring something; INT64_MAX: not by time alone. */
-int64_t acks_next_ms(const struct acks *acks, bool flush);
+/* When acks_next_batch(), just called in vain, may bring something; INT64_MAX: not by time alone. */
+int64_t acks_next_ms(const struct acks *acks);
+/* An extension of a queued message was answered. */
+void acks_extension_answered(struct acks *acks);
+/* Extensions are not waited for beyond hurry_ms. */
+void acks_hurry(struct acks *acks, int64_t hurry_ms);
 
 #endif

@@ -11,22 +11,23 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Deletes that SQS has not confirmed, beyond which no new messages are fetched: a memory bound, far above
- * normal. */
+/* Deletes and hand-backs that SQS has not confirmed, beyond which no new messages are fetched: a memory
+ * bound, far above normal. */
 enum { UNACKED_MAX = 200 };
 
 /* ---- messages ---- */
 
-struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t now_ms)
+struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t start_ms)
 {
     struct message *message = xcalloc(1, sizeof *message);
     message->first = sqs;
     message->newest = sqs;
     message->phase = MESSAGE_GONE;
     TAILQ_INSERT_TAIL(&core->all, message, all);
-    lease_start(&message->lease, &core->rules, now_ms);
-    atomic_store(&message->lease_until_ms, message->lease.until_ms);
+    lease_start(&message->lease, &core->rules, start_ms);
+    core_lease_changed(core, message);
     return message;
 }
 
@@ -47,20 +48,24 @@ void core_message_settle(struct core *core, struct message *message)
     message_free(core, message);
 }
 
+static bool is_leased(enum message_phase phase)
+{
+    return phase == MESSAGE_HELD || phase == MESSAGE_DELETING;
+}
+
 void core_message_set_phase(struct core *core, struct message *message, enum message_phase phase,
                             int64_t now_ms)
 {
-    if (message->phase == MESSAGE_HELD) {
-        TAILQ_REMOVE(&core->held, message, list);
-        core->held_count--;
-    } else if (message->queued) {
+    bool leased = is_leased(message->phase);
+    if (message->queued)
         acks_remove(message->phase == MESSAGE_DELETING ? &core->deletes : &core->releases, message);
-    }
+    if (leased && !is_leased(phase))
+        TAILQ_REMOVE(&core->leased, message, leased);
+    else if (!leased && is_leased(phase))
+        TAILQ_INSERT_TAIL(&core->leased, message, leased);
+    core->held_count += (phase == MESSAGE_HELD) - (message->phase == MESSAGE_HELD);
     message->phase = phase;
-    if (phase == MESSAGE_HELD) {
-        TAILQ_INSERT_TAIL(&core->held, message, list);
-        core->held_count++;
-    } else if (phase == MESSAGE_DELETING) {
+    if (phase == MESSAGE_DELETING) {
         acks_add(&core->deletes, message, now_ms);
     } else if (phase == MESSAGE_RELEASING) {
         acks_add(&core->releases, message, now_ms);
@@ -119,8 +124,9 @@ void core_lease_lost(struct core *core, struct message *message, int64_t now_ms,
     core->stats.lease_lost++;
     core_lease_changed(core, message);
     bool waited = dispatch_withdraw(core->dispatch, message);
+    bool started = !waited && (message->dispatched || message->phase == MESSAGE_DELETING);
     LOG(LOG_WARNING, "lease lost", LOG_STR("message_id", message->newest->id), LOG_STR("why", why),
-        LOG_BOOL("started", !waited), LOG_INT("held_ms", now_ms - message->lease.received_ms));
+        LOG_BOOL("started", started), LOG_INT("held_ms", now_ms - message->lease.received_ms));
     if (waited) {
         message->dispatched = false;
         message_drop(core, message, now_ms);
@@ -133,9 +139,9 @@ static void check_leases(struct core *core, int64_t now_ms)
         return;
     core_send_extensions(core, now_ms);
     core->lease_scan_ms = INT64_MAX;
-    struct message *message = TAILQ_FIRST(&core->held);
+    struct message *message = TAILQ_FIRST(&core->leased);
     while (message != NULL) {
-        struct message *next = TAILQ_NEXT(message, list);
+        struct message *next = TAILQ_NEXT(message, leased);
         int64_t next_ms = lease_next_ms(&message->lease);
         if (!message->lease.lost && lease_over(&message->lease, now_ms))
             core_lease_lost(core, message, now_ms, "the visibility timeout ran out");
@@ -170,9 +176,10 @@ static void on_failed(struct core *core, struct message *message, int64_t now_ms
 {
     int delay_s = core_failure_delay_s(message->newest->receive_count);
     core->stats.failed++;
-    LOG(LOG_WARNING, "message failed", LOG_STR("message_id", message->newest->id),
-        LOG_STR("reason", message->reason), LOG_INT("receive_count", message->newest->receive_count),
-        LOG_INT("again_in_s", delay_s));
+    if (core_is_worth_logging(++core->handler_failures))
+        LOG(LOG_WARNING, "message failed", LOG_STR("message_id", message->newest->id),
+            LOG_STR("reason", message->reason), LOG_INT("receive_count", message->newest->receive_count),
+            LOG_INT("again_in_s", delay_s), LOG_INT("in_a_row", core->handler_failures));
     if (message->phase != MESSAGE_HELD)
         core_message_settle(core, message); /* handed back while it ran, or its lease is gone */
     else if (message->lease.lost)
@@ -184,16 +191,33 @@ static void on_failed(struct core *core, struct message *message, int64_t now_ms
 static void on_done(struct core *core, struct message *message, int64_t now_ms)
 {
     core->stats.completed++;
+    core->handler_failures = 0;
     /* Handed back while it ran, and yet it finished: a delete by the same handle still works unless another
      * receive superseded it. One in a batch on the wire is deleted when that ends, see core_acks.c. */
     if (!message->acking)
         core_message_set_phase(core, message, MESSAGE_DELETING, now_ms);
 }
 
+static void hand_over(struct core *core, struct message *message)
+{
+    message->dispatched = true;
+    dispatch_add(core->dispatch, message);
+    core->woken = true;
+}
+
 static void on_lapsed(struct core *core, struct message *message, int64_t now_ms)
 {
     if (message->phase != MESSAGE_HELD) {
         core_message_settle(core, message);
+        return;
+    }
+    if (!message->lease.lost && !lease_over(&message->lease, now_ms)) {
+        /* It was extended or came again after the thread had looked. */
+        message->outcome = OUTCOME_NONE;
+        if (core->stage == CORE_RUNNING)
+            hand_over(core, message);
+        else
+            core_message_release(core, message, 0, true, now_ms);
         return;
     }
     core_lease_lost(core, message, now_ms, "the visibility timeout ran out before its turn");
@@ -224,13 +248,14 @@ static void collect(struct core *core, int64_t now_ms)
 
 /* The newest receipt handle is the one that counts; the old delivery goes, unless a handler may be reading
  * it. */
-static void adopt(struct core *core, struct message *message, struct sqs_message *sqs, int64_t now_ms)
+static void adopt(struct core *core, struct message *message, struct sqs_message *sqs, int64_t start_ms,
+                  int64_t now_ms)
 {
     if (message->newest != message->first)
         core->ops.release(message->newest);
     message->newest = sqs;
     message->deliveries++;
-    lease_start(&message->lease, &core->rules, now_ms);
+    lease_start(&message->lease, &core->rules, start_ms);
     core_lease_changed(core, message);
     if (message->phase == MESSAGE_DELETING && message->queued) {
         acks_remove(&core->deletes, message);
@@ -240,39 +265,51 @@ static void adopt(struct core *core, struct message *message, struct sqs_message
 
 /* A message that we hold, or have handled, came again. */
 static void on_redelivered(struct core *core, struct known_entry *entry, struct sqs_message *sqs,
-                           int64_t now_ms)
+                           int64_t start_ms, int64_t now_ms)
 {
     core->stats.redelivered++;
     LOG(LOG_INFO, "message delivered again", LOG_STR("message_id", sqs->id),
         LOG_INT("receive_count", sqs->receive_count), LOG_BOOL("finished", entry->state != KNOWN_HELD));
     if (entry->state == KNOWN_HELD) {
-        adopt(core, entry->message, sqs, now_ms);
+        adopt(core, entry->message, sqs, start_ms, now_ms);
         return;
     }
-    struct message *message = core_message_new(core, sqs, now_ms);
+    struct message *message = core_message_new(core, sqs, start_ms);
     message->known = entry;
     known_set_state(&core->known, entry, KNOWN_HELD, message);
     core_message_set_phase(core, message, MESSAGE_DELETING, now_ms);
 }
 
-static void accept_message(struct core *core, struct sqs_message *sqs, int64_t now_ms)
+/* It came too late: it is visible again by now, and may be somebody else's. */
+static void refuse_late(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms)
+{
+    core->stats.lease_lost++;
+    LOG(LOG_WARNING, "lease lost", LOG_STR("message_id", sqs->id),
+        LOG_STR("why", "the reply came after the visibility timeout"), LOG_BOOL("started", false),
+        LOG_INT("held_ms", now_ms - start_ms));
+    core->ops.release(sqs);
+}
+
+/* start_ms: when SQS hid it, at the latest. */
+static void accept_message(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms)
 {
     struct known_entry *entry = known_find(&core->known, sqs->id);
     if (entry != NULL) {
-        on_redelivered(core, entry, sqs, now_ms);
+        on_redelivered(core, entry, sqs, start_ms, now_ms);
         return;
     }
-    struct message *message = core_message_new(core, sqs, now_ms);
+    if (now_ms - start_ms >= (int64_t)core->settings.visibility_s * 1000) {
+        refuse_late(core, sqs, start_ms, now_ms);
+        return;
+    }
+    struct message *message = core_message_new(core, sqs, start_ms);
     if (core->stage != CORE_RUNNING) {
         core_message_release(core, message, 0, true, now_ms);
         return;
     }
     message->known = known_add(&core->known, sqs->id, message);
     core_message_set_phase(core, message, MESSAGE_HELD, now_ms);
-    core_lease_changed(core, message);
-    message->dispatched = true;
-    dispatch_add(core->dispatch, message);
-    core->woken = true;
+    hand_over(core, message);
 }
 
 /* ---- polls ---- */
@@ -283,6 +320,13 @@ void core_poll_free(struct core *core, struct core_poll *poll)
     core->poll_count--;
     core->polled -= poll->asked;
     free(poll);
+}
+
+void core_poll_cancel(struct core *core, struct core_poll *poll)
+{
+    core->ops.cancel(core->ops.arg, poll);
+    core->polls_cancelled++;
+    core_poll_free(core, poll);
 }
 
 /* xorshift64*: jitter needs no better. */
@@ -334,7 +378,7 @@ static bool give_up_start(struct core *core, int64_t now_ms, const struct aws_re
     return true;
 }
 
-static void on_receive_failed(struct core *core, int64_t now_ms, const struct aws_result *result)
+static void on_receive_failed(struct core *core, int asked, int64_t now_ms, const struct aws_result *result)
 {
     int64_t most_ms = core->ever_received ? CORE_BACKOFF_MAX_MS : CORE_STARTUP_MS / 6;
     int shift = core->poll_failures > 10 ? 10 : core->poll_failures;
@@ -343,6 +387,10 @@ static void on_receive_failed(struct core *core, int64_t now_ms, const struct aw
     if (pause_ms > most_ms)
         pause_ms = most_ms;
     pause_ms = pause_ms / 2 + (int64_t)(next_random(core) % (uint64_t)(pause_ms / 2 + 1));
+    if (strcmp(result->code, "OverLimit") == 0 && pause_ms < CORE_OVER_LIMIT_MS)
+        pause_ms = CORE_OVER_LIMIT_MS;
+    if (strcmp(result->code, "ReplyTooLarge") == 0)
+        core->ask_max = asked > 1 ? asked / 2 : 1;
     core->poll_failures++;
     core->poll_target = 1;
     core->poll_retry_ms = now_ms + pause_ms * core->settings.scale;
@@ -355,7 +403,44 @@ static void on_receive_failed(struct core *core, int64_t now_ms, const struct aw
             LOG_INT("failures", core->poll_failures), LOG_INT("pause_real_ms", pause_ms));
 }
 
-static void on_receive_ok(struct core *core, int asked, int64_t now_ms, const struct sqs_receive_reply *reply)
+/* An empty answer that did not wait would be asked for again at once, and again. */
+static void pace_empties(struct core *core, const struct core_poll *poll, int got, int64_t now_ms)
+{
+    int64_t wait_ms = (int64_t)core->settings.wait_s * 1000;
+    int64_t pause_ms = (int64_t)CORE_EMPTY_FIRST_MS << (core->early_empties > 5 ? 5 : core->early_empties);
+    if (got > 0 || (wait_ms > 0 && (now_ms - poll->opened_ms) * 2 >= wait_ms)) {
+        core->early_empties = 0;
+        return;
+    }
+    core->early_empties++;
+    core->poll_retry_ms =
+        now_ms + (pause_ms < CORE_EMPTY_MAX_MS ? pause_ms : CORE_EMPTY_MAX_MS) * core->settings.scale;
+}
+
+static void set_target(struct core *core, const struct core_poll *poll, int got, int64_t now_ms)
+{
+    int64_t wait_ms = (int64_t)core->settings.wait_s * 1000;
+    struct flow_answer answer = {.capacity = core->capacity,
+                                 .asked = poll->asked,
+                                 .got = got,
+                                 .slots_free = core->held_count < core->capacity,
+                                 .early = wait_ms == 0 || (now_ms - poll->opened_ms) * 10 < wait_ms};
+    core->poll_target = flow_target_after(core->poll_target, &answer);
+    if (got >= poll->asked && core->ask_max < SQS_BATCH_MAX)
+        core->ask_max++;
+}
+
+static void warn_of_md5(struct core *core, const struct sqs_receive_reply *reply)
+{
+    if (reply->bad_md5 == 0)
+        core->md5_failures = reply->count > 0 ? 0 : core->md5_failures;
+    else if (core_is_worth_logging(++core->md5_failures))
+        LOG(LOG_WARNING, "messages left alone: MD5OfBody does not match", LOG_INT("count", reply->bad_md5),
+            LOG_INT("replies_in_a_row", core->md5_failures));
+}
+
+static void on_receive_ok(struct core *core, const struct core_poll *poll, int64_t now_ms,
+                          const struct aws_result *result, const struct sqs_receive_reply *reply)
 {
     int got = (int)(reply->count + reply->bad_md5);
     if (core->poll_failures > 0)
@@ -365,14 +450,14 @@ static void on_receive_ok(struct core *core, int asked, int64_t now_ms, const st
     core->ever_received = true;
     core->last_receive_ms = now_ms;
     core->stats.receives++;
-    core->stats.receives_full += got >= asked;
+    core->stats.receives_full += got >= poll->asked;
     core->stats.receives_empty += got == 0;
     core->stats.received += (int64_t)reply->count;
-    core->poll_target = flow_target_after(core->poll_target, core->capacity, asked, got);
-    if (reply->bad_md5 > 0)
-        LOG(LOG_WARNING, "messages left alone: MD5OfBody does not match", LOG_INT("count", reply->bad_md5));
+    warn_of_md5(core, reply);
     for (size_t i = 0; i < reply->count; i++)
-        accept_message(core, reply->messages[i], now_ms);
+        accept_message(core, reply->messages[i], now_ms - result->reply_age_product_ms, now_ms);
+    set_target(core, poll, got, now_ms);
+    pace_empties(core, poll, got, now_ms);
 }
 
 static int polls_in_time(const struct core *core, int64_t now_ms)
@@ -391,9 +476,19 @@ static struct flow_view flow_view_of(struct core *core, int64_t now_ms)
     dispatch_counts(core->dispatch, &view.waiting, &running);
     view.polls = polls_in_time(core, now_ms);
     view.target = core->poll_target;
-    view.blocked = core->stage != CORE_RUNNING || now_ms < core->poll_retry_ms ||
-                   core->deletes.queued + core->deletes.on_wire > UNACKED_MAX + core->capacity;
+    int unacked =
+        core->deletes.queued + core->deletes.on_wire + core->releases.queued + core->releases.on_wire;
+    view.blocked = core->stage != CORE_RUNNING || now_ms < core->poll_retry_ms || core->deletes_refused ||
+                   unacked > UNACKED_MAX + core->capacity;
     return view;
+}
+
+/* Only hung polls are open, and they take all the room. */
+static void give_up_oldest_poll(struct core *core, int64_t now_ms)
+{
+    struct core_poll *poll = TAILQ_FIRST(&core->polls);
+    LOG(LOG_WARNING, "receive given up: no answer", LOG_INT("open_ms", now_ms - poll->opened_ms));
+    core_poll_cancel(core, poll);
 }
 
 static void open_polls(struct core *core, int64_t now_ms)
@@ -401,15 +496,20 @@ static void open_polls(struct core *core, int64_t now_ms)
     for (;;) {
         struct flow_view view = flow_view_of(core, now_ms);
         int asked = flow_next_poll(&view);
+        if (asked == 0 && flow_must_give_up(&view)) {
+            give_up_oldest_poll(core, now_ms);
+            continue;
+        }
         if (asked == 0)
             return;
         struct core_poll *poll = xcalloc(1, sizeof *poll);
-        poll->asked = asked;
+        poll->asked = asked < core->ask_max ? asked : core->ask_max;
+        poll->opened_ms = now_ms;
         poll->overdue_ms = now_ms + (int64_t)core->settings.wait_s * 1000 +
                            (int64_t)CORE_POLL_OVERDUE_MS * core->settings.scale;
         TAILQ_INSERT_TAIL(&core->polls, poll, link);
         core->poll_count++;
-        core->polled += asked;
+        core->polled += poll->asked;
         core->ops.receive(core->ops.arg, poll);
     }
 }
@@ -468,12 +568,12 @@ void core_run(struct core *core, int64_t now_ms)
 void core_on_receive(struct core *core, struct core_poll *poll, int64_t now_ms,
                      const struct aws_result *result, const struct sqs_receive_reply *reply)
 {
-    int asked = poll->asked;
+    struct core_poll answered = *poll;
     core_poll_free(core, poll);
     if (result->kind == AWS_KIND_OK)
-        on_receive_ok(core, asked, now_ms, reply);
+        on_receive_ok(core, &answered, now_ms, result, reply);
     else
-        on_receive_failed(core, now_ms, result);
+        on_receive_failed(core, answered.asked, now_ms, result);
     core_run(core, now_ms);
 }
 
@@ -489,7 +589,7 @@ void core_init(struct core *core, const struct core_settings *settings, const st
     int scale = settings->scale;
     core->rules = lease_rules_of(settings->visibility_s, scale);
     TAILQ_INIT(&core->all);
-    TAILQ_INIT(&core->held);
+    TAILQ_INIT(&core->leased);
     TAILQ_INIT(&core->polls);
     TAILQ_INIT(&core->batches);
     acks_init(&core->deletes, scale, false);
@@ -497,6 +597,7 @@ void core_init(struct core *core, const struct core_settings *settings, const st
     known_init(&core->known, CORE_FINISHED_MAX);
     core->lease_scan_ms = INT64_MAX;
     core->poll_target = 1;
+    core->ask_max = SQS_BATCH_MAX;
     (void)snprintf(core->reason, sizeof core->reason, "drained");
     core->random = settings->seed | 1;
     core->last_receive_ms = now_ms;
@@ -533,10 +634,9 @@ static int64_t least(int64_t a, int64_t b)
 
 int64_t core_due_ms(const struct core *core, int64_t now_ms)
 {
-    bool flush = core->stage != CORE_RUNNING;
     int64_t due_ms = core->lease_scan_ms;
-    due_ms = least(due_ms, acks_next_ms(&core->deletes, flush));
-    due_ms = least(due_ms, acks_next_ms(&core->releases, flush));
+    due_ms = least(due_ms, acks_next_ms(&core->deletes));
+    due_ms = least(due_ms, acks_next_ms(&core->releases));
     due_ms = least(due_ms, core_drain_due_ms(core));
     if (core->stage == CORE_RUNNING && now_ms < core->poll_retry_ms)
         due_ms = least(due_ms, core->poll_retry_ms);

@@ -26,6 +26,9 @@ enum {
     CORE_STARTUP_MS = 3000,      /* real: a queue may be not there yet for so long */
     CORE_BACKOFF_FIRST_MS = 100, /* real: after a failed receive, doubling ... */
     CORE_BACKOFF_MAX_MS = 10000, /* ... up to this */
+    CORE_OVER_LIMIT_MS = 2000,   /* real: least pause when the queue has too many messages in flight */
+    CORE_EMPTY_FIRST_MS = 50,    /* real: pause after an empty answer that did not wait, doubling ... */
+    CORE_EMPTY_MAX_MS = 1000,    /* ... up to this */
     CORE_POLL_OVERDUE_MS =
         1000, /* real, beyond its wait: a poll that hangs does not keep others from being opened */
 };
@@ -43,7 +46,8 @@ struct core_settings {
 /* One ReceiveMessage on its way. */
 struct core_poll {
     TAILQ_ENTRY(core_poll) link;
-    int asked;          /* messages at most */
+    int asked; /* messages at most */
+    int64_t opened_ms;
     int64_t overdue_ms; /* an answer later than that is not counted on */
     void *owner;        /* for the ops, as is call */
     void *call;
@@ -103,9 +107,11 @@ struct core {
     int limit; /* from the control line; INT_MAX: none */
     int capacity;
     struct message_list all;
-    struct message_list held;
+    struct message_list leased; /* HELD and DELETING ones: their leases are kept */
     int held_count;
     struct acks deletes, releases;
+    bool deletes_refused; /* SQS takes no deletes from us: what is fetched now would come again */
+    int batch_failures, handler_failures, md5_failures; /* each in a row, for the log */
     struct known known;
     struct core_batch_list batches;
     int64_t lease_scan_ms; /* when the earliest lease wants attention */
@@ -115,6 +121,8 @@ struct core {
     int poll_target;
     int64_t poll_retry_ms; /* receives failed: none before this */
     int poll_failures;     /* in a row */
+    int early_empties;     /* empty answers before their wait was over, in a row */
+    int ask_max;           /* messages a poll may ask for; less after a reply that was too large */
     bool ever_received;
     int64_t refused_since_ms; /* never worked and refused since then; 0: not */
     int64_t polls_cancelled;

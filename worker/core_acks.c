@@ -51,7 +51,7 @@ void core_send_acks(struct core *core, int64_t now_ms)
 static bool any_extension_due(const struct core *core, int64_t now_ms)
 {
     const struct message *message = NULL;
-    for (message = TAILQ_FIRST(&core->held); message != NULL; message = TAILQ_NEXT(message, list))
+    for (message = TAILQ_FIRST(&core->leased); message != NULL; message = TAILQ_NEXT(message, leased))
         if (lease_due(&message->lease, &core->rules, now_ms, false))
             return true;
     return false;
@@ -92,7 +92,7 @@ void core_send_extensions(struct core *core, int64_t now_ms)
     struct message *message = NULL;
     if (!any_extension_due(core, now_ms))
         return;
-    for (message = TAILQ_FIRST(&core->held); message != NULL; message = TAILQ_NEXT(message, list))
+    for (message = TAILQ_FIRST(&core->leased); message != NULL; message = TAILQ_NEXT(message, leased))
         if (lease_due(&message->lease, &core->rules, now_ms, true))
             extend_one(core, &batch, message, now_ms);
     if (batch != NULL)
@@ -104,9 +104,12 @@ void core_send_extensions(struct core *core, int64_t now_ms)
 static void on_extended(struct core *core, struct message *message, const struct core_batch *batch, int i,
                         enum acks_fate fate, const char *code, int64_t now_ms)
 {
+    bool deleting = message->phase == MESSAGE_DELETING;
     message->extensions_on_wire--;
+    if (message->phase == MESSAGE_RELEASING)
+        acks_extension_answered(&core->releases);
     /* Over meanwhile, or a newer delivery has its own lease. */
-    if (message->phase != MESSAGE_HELD || message->deliveries != batch->deliveries[i])
+    if ((message->phase != MESSAGE_HELD && !deleting) || message->deliveries != batch->deliveries[i])
         return;
     switch (fate) {
     case ACKS_DONE:
@@ -114,8 +117,12 @@ static void on_extended(struct core *core, struct message *message, const struct
         lease_extended(&message->lease, batch->sent_ms, batch->seconds[i]);
         break;
     case ACKS_REFUSED:
-        core_lease_lost(core, message, now_ms, code);
-        return;
+        if (!deleting) {
+            core_lease_lost(core, message, now_ms, code);
+            return;
+        }
+        message->lease.extend_ms = INT64_MAX; /* its delete may have taken effect already */
+        break;
     case ACKS_RETRY_ALONE:
         message->alone = true;
         lease_retry(&message->lease, &core->rules, now_ms);
@@ -125,6 +132,38 @@ static void on_extended(struct core *core, struct message *message, const struct
         break;
     }
     core_lease_changed(core, message);
+}
+
+static void set_deletes_refused(struct core *core, bool refused, const char *why)
+{
+    if (core->deletes_refused == refused)
+        return;
+    core->deletes_refused = refused;
+    if (refused)
+        LOG(LOG_ERROR, "deletes do not work: nothing is fetched until one does", LOG_STR("why", why),
+            LOG_INT("deletes", core->deletes.queued + core->deletes.on_wire));
+    else
+        LOG(LOG_INFO, "deletes work again");
+}
+
+/* What a batch of deletes says about deletes as such. */
+static void judge_deletes(struct core *core, const struct aws_result *result,
+                          const struct sqs_entry_result *results, int count)
+{
+    switch (result->kind) {
+    case AWS_KIND_DENIED:
+    case AWS_KIND_CREDENTIALS:
+    case AWS_KIND_NOT_FOUND:
+        set_deletes_refused(core, true, result->code);
+        break;
+    case AWS_KIND_OK:
+        for (int i = 0; i < count; i++)
+            if (results[i].outcome == SQS_ENTRY_OK || results[i].outcome == SQS_ENTRY_FAILED)
+                set_deletes_refused(core, false, "");
+        break;
+    default:
+        break;
+    }
 }
 
 static void give_up_delete(struct core *core, struct message *message, const char *why, int64_t now_ms)
@@ -167,7 +206,11 @@ static void on_deleted(struct core *core, struct message *message, const struct 
     default:
         break;
     }
-    if (worth_retrying(message, now_ms))
+    bool worth = worth_retrying(message, now_ms);
+    if (!worth)
+        set_deletes_refused(core, true, code);
+    /* The last one is kept: it finds out when deletes work again. */
+    if (worth || acks_idle(&core->deletes))
         acks_retry(&core->deletes, message, now_ms);
     else
         give_up_delete(core, message, "the visibility timeout ran out", now_ms);
@@ -225,15 +268,18 @@ void core_on_batch(struct core *core, struct core_batch *batch, int64_t now_ms,
     static const char *const OPERATIONS[BATCH_KIND_MAX] = {
         "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "ChangeMessageVisibilityBatch"};
     char text[512];
-    if (result->kind != AWS_KIND_OK)
+    core->batch_failures = result->kind == AWS_KIND_OK ? 0 : core->batch_failures + 1;
+    if (core->batch_failures > 0 && core_is_worth_logging(core->batch_failures))
         LOG(LOG_WARNING, "batch failed, trying again",
             LOG_STR("error", aws_result_text(result, OPERATIONS[batch->kind], text, sizeof text)),
-            LOG_INT("entries", batch->count));
+            LOG_INT("entries", batch->count), LOG_INT("in_a_row", core->batch_failures));
     TAILQ_REMOVE(&core->batches, batch, link);
     if (batch->kind == BATCH_DELETE)
         acks_batch_ended(&core->deletes);
     else if (batch->kind == BATCH_RELEASE)
         acks_batch_ended(&core->releases);
+    if (batch->kind == BATCH_DELETE)
+        judge_deletes(core, result, results, batch->count);
     for (int i = 0; i < batch->count; i++)
         on_entry(core, batch, i, now_ms, result, &results[i]);
     free(batch);

@@ -32,6 +32,7 @@ void core_drain(struct core *core, int64_t now_ms, const char *reason)
     core->polls_end_ms = now_ms + CORE_POLL_LAST_MS * scale;
     core->end_ms = now_ms + grace_ms;
     core->release_ms = core->end_ms - CORE_RELEASE_MS * scale;
+    acks_hurry(&core->releases, core->end_ms - CORE_RELEASE_MS * scale / 2);
     LOG(LOG_INFO, "draining", LOG_STR("reason", reason), LOG_INT("held", core->held_count),
         LOG_INT("polls", core->poll_count), LOG_INT("grace_ms", grace_ms));
     hand_back_waiting(core, now_ms);
@@ -46,8 +47,11 @@ static void start_releasing(struct core *core, int64_t now_ms, const char *reaso
         LOG(LOG_WARNING, "handing back what did not finish", LOG_STR("reason", reason),
             LOG_INT("messages", core->held_count));
     hand_back_waiting(core, now_ms);
-    struct message *message = NULL;
-    while ((message = TAILQ_FIRST(&core->held)) != NULL) {
+    struct message *next = NULL;
+    for (struct message *message = TAILQ_FIRST(&core->leased); message != NULL; message = next) {
+        next = TAILQ_NEXT(message, leased);
+        if (message->phase != MESSAGE_HELD)
+            continue;
         /* First the flag, then the hand-back: a handler that looks before its last step leaves it to the
          * next. */
         message->lease.lost = true;
@@ -62,6 +66,7 @@ void core_abandon(struct core *core, int64_t now_ms)
     if (core->stage != CORE_DRAINING)
         return;
     core->end_ms = now_ms + (int64_t)CORE_RELEASE_MS * core->settings.scale;
+    acks_hurry(&core->releases, now_ms + (int64_t)CORE_RELEASE_MS * core->settings.scale / 2);
     start_releasing(core, now_ms, "abandoned");
     core_run(core, now_ms);
 }
@@ -69,11 +74,8 @@ void core_abandon(struct core *core, int64_t now_ms)
 static void cancel_polls(struct core *core)
 {
     struct core_poll *poll = NULL;
-    while ((poll = TAILQ_FIRST(&core->polls)) != NULL) {
-        core->ops.cancel(core->ops.arg, poll);
-        core->polls_cancelled++;
-        core_poll_free(core, poll);
-    }
+    while ((poll = TAILQ_FIRST(&core->polls)) != NULL)
+        core_poll_cancel(core, poll);
 }
 
 void core_drain_step(struct core *core, int64_t now_ms)
@@ -84,11 +86,6 @@ void core_drain_step(struct core *core, int64_t now_ms)
         cancel_polls(core);
     if (core->stage == CORE_DRAINING && now_ms >= core->release_ms)
         start_releasing(core, now_ms, "grace over");
-}
-
-static bool acks_idle(const struct acks *acks)
-{
-    return acks->queued == 0 && acks->on_wire == 0;
 }
 
 void core_drain_check_end(struct core *core, int64_t now_ms)

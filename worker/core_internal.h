@@ -9,8 +9,17 @@
 /* Everything that is due; ends every event. */
 void core_run(struct core *core, int64_t now_ms);
 void core_poll_free(struct core *core, struct core_poll *poll);
+/* Stops it without an answer. */
+void core_poll_cancel(struct core *core, struct core_poll *poll);
 
-struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t now_ms);
+/* Of a row of equal events the log tells the first ten and then ever fewer. */
+static inline bool core_is_worth_logging(int in_a_row)
+{
+    return in_a_row <= 10 || (in_a_row & (in_a_row - 1)) == 0;
+}
+
+/* Its lease counts from start_ms. */
+struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t start_ms);
 /* The one place where a message changes its phase: takes it out of the list of the old one and puts it into
  * the new one's. A message in an ack batch on the wire (acking) is in no list; its phase may change all the
  * same. */

@@ -6,9 +6,14 @@ static int min_int(int a, int b)
     return a < b ? a : b;
 }
 
+static int room_of(const struct flow_view *view)
+{
+    return view->capacity + FLOW_PREFETCH_MAX - view->held - view->polled;
+}
+
 int flow_next_poll(const struct flow_view *view)
 {
-    int room = view->capacity + FLOW_PREFETCH_MAX - view->held - view->polled;
+    int room = room_of(view);
     if (view->blocked || view->capacity <= 0 || room <= 0 || view->polls >= view->target)
         return 0;
     if (room >= FLOW_BATCH)
@@ -18,6 +23,12 @@ int flow_next_poll(const struct flow_view *view)
     return 0;
 }
 
+bool flow_must_give_up(const struct flow_view *view)
+{
+    return !view->blocked && view->capacity > 0 && view->polls == 0 && view->polled > 0 &&
+           view->waiting <= FLOW_LOW_WAITING && room_of(view) <= 0;
+}
+
 int flow_excess(const struct flow_view *view)
 {
     int bound = view->capacity > 0 ? view->capacity + FLOW_PREFETCH_MAX : 0;
@@ -25,15 +36,15 @@ int flow_excess(const struct flow_view *view)
     return excess <= 0 ? 0 : min_int(excess, view->waiting);
 }
 
-int flow_target_after(int target, int capacity, int asked, int got)
+int flow_target_after(int target, const struct flow_answer *answer)
 {
-    int most = (capacity + FLOW_PREFETCH_MAX) / FLOW_BATCH;
-    if (got >= asked)
+    int most = (answer->capacity + FLOW_PREFETCH_MAX) / FLOW_BATCH;
+    if (answer->got >= answer->asked)
         target = target * 2;
-    else if (got == 0)
+    else if (answer->got == 0)
         target = 1;
-    else
-        target = target - 1;
+    else if (answer->slots_free && answer->early)
+        target = target + 1;
     target = min_int(target, most);
     return target < 1 ? 1 : target;
 }

@@ -35,9 +35,21 @@ int flow_next_poll(const struct flow_view *view);
  * far as they only wait. */
 int flow_excess(const struct flow_view *view);
 
-/* How many polls to have under way after one that asked for `asked` brought `got`: doubles while they come
- * back full, falls to one on an empty one. An idle worker so has one long poll open, a busy one as many as
- * its room takes. */
-int flow_target_after(int target, int capacity, int asked, int got);
+/* Whether only polls that are overdue stand in the way of the next one: the oldest is to be given up. */
+bool flow_must_give_up(const struct flow_view *view);
+
+/* One answered poll. */
+struct flow_answer {
+    int capacity;
+    int asked, got;
+    bool slots_free; /* what it brought included */
+    bool early;      /* long before its wait was over: there was something to fetch */
+};
+
+/* How many polls to have under way after that: doubles while they come back full, falls to one on an empty
+ * one. SQS answers as soon as a message is there, so a partial one says nothing about the queue: the number
+ * stays, and grows by one while slots are free and answers come early. An idle worker so has one long poll
+ * open, a busy one as many as its room takes. */
+int flow_target_after(int target, const struct flow_answer *answer);
 
 #endif

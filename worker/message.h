@@ -16,10 +16,11 @@
 
 struct known_entry;
 
-/* Where a message is in the I/O thread's books; message_set_phase() in core.c is the only writer. */
+/* Where a message is in the I/O thread's books; core_message_set_phase() in core.c is the only writer. */
 enum message_phase {
-    MESSAGE_HELD, /* in the dispatch queue or with a handler thread; in core.held; its lease is extended */
-    MESSAGE_DELETING,  /* handled; in core.deletes until SQS confirms or there is no point any more */
+    MESSAGE_HELD,      /* in the dispatch queue or with a handler thread; its lease is extended */
+    MESSAGE_DELETING,  /* handled; in core.deletes until SQS confirms or there is no point any more; its lease
+                          is  extended as well: who gets it meanwhile would handle it again */
     MESSAGE_RELEASING, /* not handled, or failed; in core.releases until SQS knows when to show it again */
     MESSAGE_GONE,      /* over; freed once no batch on the wire names it */
     MESSAGE_PHASE_MAX
@@ -60,9 +61,10 @@ struct message {
     /* I/O thread only */
     TAILQ_ENTRY(message) all; /* core.all, until it is freed */
     enum message_phase phase;
-    bool dispatched;           /* in the dispatch queue's hands: added, not yet withdrawn or collected */
-    struct known_entry *known; /* NULL once released */
-    TAILQ_ENTRY(message) list; /* core.held, or the ack queue it is in */
+    bool dispatched;             /* in the dispatch queue's hands: added, not yet withdrawn or collected */
+    struct known_entry *known;   /* NULL once released */
+    TAILQ_ENTRY(message) leased; /* core.leased: HELD and DELETING */
+    TAILQ_ENTRY(message) list;   /* the ack queue it is in */
     struct lease lease;
     int extensions_on_wire; /* a hand-back waits for these: the order of calls in flight is not ours */
     int batches_on_wire;    /* all batches that name it; it is not freed before they end */

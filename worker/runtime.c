@@ -198,6 +198,7 @@ static void drain_signals(sigset_t *set)
     (void)sigaddset(set, SIGTERM);
     (void)sigaddset(set, SIGINT);
     (void)sigaddset(set, SIGQUIT);
+    (void)sigaddset(set, SIGHUP);
 }
 
 void runtime_block_signals(void)
@@ -213,8 +214,13 @@ void runtime_block_signals(void)
     (void)sigdelset(&all, SIGABRT);
     (void)sigdelset(&all, SIGTRAP);
     (void)sigdelset(&all, SIGTSTP);
-    (void)sigdelset(&all, SIGHUP);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static const char *signal_name(int number)
+{
+    const char *name = sigabbrev_np(number);
+    return name != NULL ? name : "?";
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -223,7 +229,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
     struct signalfd_siginfo info;
     (void)what;
     while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        const char *name = info.ssi_signo == SIGTERM ? "TERM" : info.ssi_signo == SIGINT ? "INT" : "QUIT";
+        const char *name = signal_name((int)info.ssi_signo);
         rt->interrupts += info.ssi_signo == SIGINT;
         if (info.ssi_signo == SIGINT && rt->interrupts > 1 && isatty(STDIN_FILENO))
             core_abandon(&rt->core, clock_product_ms());
@@ -386,7 +392,7 @@ static void clean_up(struct runtime *rt)
     event_base_free(rt->base);
 }
 
-static void finish(struct runtime *rt)
+static void finish(struct runtime *rt, int code)
 {
     struct telemetry_stats stats;
     core_get_stats(&rt->core, clock_product_ms(), &stats);
@@ -397,7 +403,7 @@ static void finish(struct runtime *rt)
         LOG_INT("polls_cancelled", rt->core.polls_cancelled));
     /* A handler that does not come back can't be joined; its message has been handed back. */
     if (stats.busy > 0)
-        _exit(rt->core.exit_code);
+        _exit(code);
 }
 
 int runtime_run(const struct settings *settings)
@@ -409,11 +415,11 @@ int runtime_run(const struct settings *settings)
     rt.base = loop_base_new();
     int code = start(&rt);
     if (code == 0) {
-        if (event_base_dispatch(rt.base) < 0)
-            code = EXIT_CODE_SOFTWARE;
-        else
-            code = rt.core.exit_code;
-        finish(&rt);
+        bool broken = event_base_dispatch(rt.base) < 0 || !core_is_over(&rt.core);
+        code = broken ? EXIT_CODE_SOFTWARE : rt.core.exit_code;
+        if (broken)
+            LOG(LOG_ERROR, "the event loop ended by itself", LOG_INT("exit_code", code));
+        finish(&rt, code);
     }
     clean_up(&rt);
     return code;

@@ -1,6 +1,8 @@
 /* The worker's settings; see settings.h. */
 #include "worker/settings.h"
 
+#include "aws/client.h"
+#include "aws/endpoint.h"
 #include "base/alloc.h"
 #include "worker/sns.h"
 
@@ -103,6 +105,7 @@ static enum settings_result parse_both(struct both *both, const struct handler *
     struct option_row *rows = xcalloc(own + count_rows(handler->options) + 1, sizeof *rows);
     const char **operands = xcalloc((size_t)argc + 1, sizeof *operands);
     int operand_count = 0;
+    char shown[100];
     int rc = -1;
     append_rows(rows, OPTIONS, 0);
     append_rows(rows + own, handler->options, offsetof(struct both, handler_options));
@@ -112,7 +115,8 @@ static enum settings_result parse_both(struct both *both, const struct handler *
         options_parse_env(handler->environment, both->handler_options, "", err) == 0)
         rc = options_parse_args(rows, both, argc, argv, operands, &operand_count, err);
     if (rc == 0 && operand_count > 0)
-        rc = err_set(err, "unexpected argument \"%.100s\": want only options", operands[0]);
+        rc = err_set(err, "unexpected argument \"%s\": want only options",
+                     aws_url_without_userinfo(operands[0], shown, sizeof shown));
     free(operands);
     free(rows);
     return rc == 0 ? SETTINGS_OK : rc > 0 ? SETTINGS_HELP : SETTINGS_WRONG;
@@ -162,8 +166,9 @@ static int check(struct settings *settings, struct err *err)
 {
     if (settings->queue_url == NULL)
         return err_set(err, "no queue: want SQS_QUEUE_URL or --queue-url");
-    if (strncmp(settings->queue_url, "http://", 7) != 0 && strncmp(settings->queue_url, "https://", 8) != 0)
-        return err_set(err, "queue URL %.200s: want http:// or https://", settings->queue_url);
+    struct aws_queue_url queue;
+    if (aws_queue_url_parse(settings->queue_url, &queue, err) != 0)
+        return -1;
     if (settings->visibility_ms % 1000 != 0)
         return err_set(err, "--visibility-timeout: want whole seconds, SQS knows no less");
     if (settings->wait_ms % 1000 != 0)
@@ -241,7 +246,7 @@ void settings_help(struct strbuf *out)
         out,
         "  AWS_*                        credentials, region and endpoint, as AWS's own tools read them\n"
         "  SLUICE_LOG_LEVEL, SLUICE_LOG_FORMAT, SLUICE_TIME_SCALE\n"
-        "\nSignals: TERM, INT and QUIT drain; a second INT on a terminal leaves at once.\n"
+        "\nSignals: TERM, INT, QUIT and HUP drain; a second INT on a terminal leaves at once.\n"
         "Exit: 0 drained; 64 usage; 69 no such queue; 70 our bug; 74 ledger or telemetry; 77 credentials\n"
         "or permission; 78 configuration.\n");
 }

@@ -200,7 +200,7 @@ START_TEST(errors_of_the_request_are_not_retried)
     FAKE_SCRIPT(&g_server, {.status = 400, .body = "{\"__type\":\"x#InvalidParameterValueException\"}"});
     expect_one_attempt(AWS_KIND_REQUEST, "InvalidParameterValueException");
     FAKE_SCRIPT(&g_server, {.status = 403, .body = "{\"__type\":\"x#OverLimit\"}"});
-    expect_one_attempt(AWS_KIND_REQUEST, "OverLimit");
+    expect_one_attempt(AWS_KIND_THROTTLED, "OverLimit");
     FAKE_SCRIPT(&g_server, {.status = 501});
     expect_one_attempt(AWS_KIND_TRANSIENT, "501");
     FAKE_SCRIPT(&g_server, {.status = 302, .headers = "Location: http://127.0.0.1:1/\r\n"});

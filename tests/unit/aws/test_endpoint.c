@@ -305,8 +305,70 @@ START_TEST(bad_settings_are_told)
 }
 END_TEST
 
+START_TEST(a_user_name_and_password_never_reach_an_error)
+{
+    static const char *const WITH_PASSWORD[] = {"https://user:PASSWORD@host/q?x",
+                                                "https://user:PA@PASSWORD@host/q",
+                                                "https://user:PA/PASSWORD@host:99999999/q",
+                                                "ftp://user:PASSWORD@host/q",
+                                                "user:PASSWORD@host",
+                                                "https://user:PASSWORD@",
+                                                "http://PASSWORD@h@st x"};
+    for (size_t i = 0; i < sizeof WITH_PASSWORD / sizeof WITH_PASSWORD[0]; i++) {
+        struct aws_url url;
+        struct aws_queue_url queue;
+        struct err err = {""};
+        char shown[64];
+        ck_assert_int_eq(aws_url_parse(WITH_PASSWORD[i], &url, &err), -1);
+        ck_assert_msg(strstr(err.text, "PASSWORD") == NULL, "%s", err.text);
+        ck_assert_int_eq(aws_queue_url_parse(WITH_PASSWORD[i], &queue, &err), -1);
+        ck_assert_msg(strstr(err.text, "PASSWORD") == NULL, "%s", err.text);
+        ck_assert_ptr_null(
+            strstr(aws_url_without_userinfo(WITH_PASSWORD[i], shown, sizeof shown), "PASSWORD"));
+    }
+    char shown[64];
+    ck_assert_str_eq(aws_url_without_userinfo("https://u:p@h/q", shown, sizeof shown), "https://***@h/q");
+    ck_assert_str_eq(aws_url_without_userinfo("https://h/q", shown, sizeof shown), "https://h/q");
+    ck_assert_str_eq(aws_url_without_userinfo("u:p@h", shown, sizeof shown), "***@h");
+}
+END_TEST
+
+START_TEST(a_queue_is_reached_by_the_endpoint_that_the_flags_ask_for)
+{
+    static const struct {
+        const char *flag, *queue_url, *want;
+    } ROWS[] = {
+        {"AWS_USE_FIPS_ENDPOINT", "https://sqs.us-east-2.amazonaws.com/123456789012/q",
+         "https://sqs-fips.us-east-2.amazonaws.com/"},
+        {"AWS_USE_DUALSTACK_ENDPOINT", "https://us-west-1.queue.amazonaws.com/123456789012/q",
+         "https://sqs.us-west-1.api.aws/"},
+        {"AWS_USE_FIPS_ENDPOINT", "https://queue.example/123456789012/q", NULL},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct aws_endpoint_query query = {
+            .service = "sqs", .region = "eu-west-1", .queue_url = ROWS[i].queue_url};
+        struct aws_endpoint endpoint;
+        struct err err = {""};
+        (void)setenv(ROWS[i].flag, "true", 1);
+        int result = aws_endpoint_resolve(&query, &endpoint, &err);
+        (void)unsetenv(ROWS[i].flag);
+        if (ROWS[i].want == NULL) {
+            ck_assert_int_eq(result, -1);
+            ck_assert_ptr_nonnull(strstr(err.text, "AWS_USE_FIPS_ENDPOINT"));
+            continue;
+        }
+        ck_assert_msg(result == 0, "%s", err.text);
+        ck_assert_str_eq(endpoint.url, ROWS[i].want);
+        ck_assert_ptr_nonnull(strstr(ROWS[i].queue_url, endpoint.region));
+        aws_endpoint_clean_up(&endpoint);
+    }
+}
+END_TEST
+
 UNIT_MAIN("endpoint", urls_are_taken_apart, what_is_no_endpoint_url_is_refused,
           loopback_and_link_local_hosts_are_known, queue_urls_tell_region_account_and_name,
           every_partition_has_its_host_names, a_region_that_is_no_name_is_refused,
           the_region_is_looked_for_in_order, endpoint_settings_are_looked_for_in_order,
-          option_setting_queue_and_region_decide_in_this_order, bad_settings_are_told)
+          option_setting_queue_and_region_decide_in_this_order, bad_settings_are_told,
+          a_user_name_and_password_never_reach_an_error,
+          a_queue_is_reached_by_the_endpoint_that_the_flags_ask_for)

@@ -113,6 +113,7 @@ static const struct meaning MEANINGS[] = {
     {400, "RequestLimitExceeded", "", AWS_KIND_THROTTLED, RETRY_THROTTLED},
     {503, "SlowDown", "", AWS_KIND_THROTTLED, RETRY_THROTTLED}, /* throttling is looked for first */
     {429, "429", "", AWS_KIND_THROTTLED, RETRY_THROTTLED},
+    {408, "408", "", AWS_KIND_TRANSIENT, RETRY_TRANSIENT},
     {500, "InternalFailure", "", AWS_KIND_TRANSIENT, RETRY_TRANSIENT},
     {400, "RequestTimeout", "", AWS_KIND_TRANSIENT, RETRY_TRANSIENT},
     {400, "IDPCommunicationError", "", AWS_KIND_TRANSIENT, RETRY_TRANSIENT},
@@ -121,7 +122,7 @@ static const struct meaning MEANINGS[] = {
     {503, "503", "", AWS_KIND_TRANSIENT, RETRY_TRANSIENT},
     {504, "504", "", AWS_KIND_TRANSIENT, RETRY_TRANSIENT},
     {501, "501", "", AWS_KIND_TRANSIENT, RETRY_NEVER},
-    {403, "OverLimit", "", AWS_KIND_REQUEST, RETRY_NEVER},
+    {403, "OverLimit", "", AWS_KIND_THROTTLED, RETRY_NEVER},
     {403, "PurgeQueueInProgress", "", AWS_KIND_REQUEST, RETRY_NEVER},
     {404, "ReceiptHandleIsInvalid", "", AWS_KIND_REQUEST, RETRY_NEVER},
     {400, "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", AWS_KIND_NOT_FOUND, RETRY_NEVER},

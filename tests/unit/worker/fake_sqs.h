@@ -32,6 +32,7 @@ struct fake {
     int serial;        /* of receipt handles */
     int wakes;
     int cancels;
+    int64_t reply_age_ms; /* of the next receive replies */
 };
 
 /* The fake that is under test; the ops get it as their argument, the release op does not. */
@@ -161,7 +162,7 @@ static inline void fake_deliver_nth(struct fake *f, const char *ids, int receive
 {
     struct sqs_message *messages[SQS_BATCH_MAX];
     struct sqs_receive_reply reply = {.messages = messages};
-    struct aws_result ok = {.kind = AWS_KIND_OK, .http_status = 200};
+    struct aws_result ok = {.kind = AWS_KIND_OK, .http_status = 200, .reply_age_product_ms = f->reply_age_ms};
     struct core_poll *poll = f->polls[0];
     char *copy = xstrdup(ids);
     char *state = NULL;
@@ -187,12 +188,18 @@ static inline void fake_deliver_many(struct fake *f, const char *prefix, int cou
     strbuf_clean_up(&ids);
 }
 
-static inline void fake_fail_poll(struct fake *f, enum aws_kind kind)
+static inline void fake_fail_poll_with(struct fake *f, enum aws_kind kind, const char *code)
 {
     struct aws_result result = {.kind = kind};
     struct core_poll *poll = f->polls[0];
+    (void)snprintf(result.code, sizeof result.code, "%s", code);
     fake_drop_poll(f, poll);
     core_on_receive(&f->core, poll, f->now_ms, &result, NULL);
+}
+
+static inline void fake_fail_poll(struct fake *f, enum aws_kind kind)
+{
+    fake_fail_poll_with(f, kind, "");
 }
 
 static inline struct core_batch *fake_pop_batch(struct fake *f, int i)

@@ -298,6 +298,46 @@ START_TEST(a_lost_lease_while_draining_does_not_keep_the_worker_from_ending)
 }
 END_TEST
 
+START_TEST(a_hand_back_waits_for_an_extension_only_as_long_as_there_is_time)
+{
+    struct core_settings settings = fake_settings(1);
+    settings.grace_ms = 15500;
+    fake_init(&f, &settings);
+    fake_deliver(&f, "a");
+    (void)fake_take(&f);
+    drain();
+    (void)fake_log(&f);
+    fake_advance(&f, 15000);
+    ASSERT_LOG("cancel change:a=30"); /* not answered; a moment before, the grace was nearly over */
+    fake_advance(&f, 249);
+    ASSERT_LOG("");
+    fake_advance(&f, 1);
+    ASSERT_LOG("change:a=0");
+    ck_assert(!core_is_over(&f.core));
+    end();
+}
+END_TEST
+
+START_TEST(refused_deletes_are_tried_until_the_grace_is_over)
+{
+    begin(1);
+    fake_deliver(&f, "a");
+    struct message *message = fake_take(&f);
+    drain();
+    fake_finish(&f, message, OUTCOME_DONE);
+    int tries = 0;
+    while (!core_is_over(&f.core)) {
+        for (; f.batch_count > 0; tries++)
+            fake_fail_batch(&f, AWS_KIND_DENIED);
+        if (!core_is_over(&f.core))
+            fake_advance(&f, 100);
+    }
+    ck_assert_int_gt(tries, 15);
+    ck_assert_int_ge(f.now_ms, f.core.end_ms);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("drain", an_idle_worker_gives_its_poll_one_second_and_ends,
           waiting_messages_are_handed_back_at_once_and_running_ones_finish,
           what_an_open_poll_still_brings_is_handed_back, no_poll_is_opened_any_more,
@@ -309,4 +349,6 @@ UNIT_MAIN("drain", an_idle_worker_gives_its_poll_one_second_and_ends,
           a_handler_that_finishes_after_its_hand_back_is_deleted_all_the_same,
           abandoning_hands_everything_back_and_ends_with_the_answer,
           abandoning_without_an_answer_ends_half_a_second_later,
-          a_lost_lease_while_draining_does_not_keep_the_worker_from_ending)
+          a_lost_lease_while_draining_does_not_keep_the_worker_from_ending,
+          a_hand_back_waits_for_an_extension_only_as_long_as_there_is_time,
+          refused_deletes_are_tried_until_the_grace_is_over)

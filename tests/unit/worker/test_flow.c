@@ -38,6 +38,26 @@ START_TEST(next_poll_by_table)
 }
 END_TEST
 
+START_TEST(overdue_polls_are_given_up_only_when_nothing_else_can_fetch)
+{
+    static const struct {
+        struct flow_view view;
+        bool want;
+        const char *why;
+    } ROWS[] = {
+        {{.capacity = 10, .polled = 20, .target = 1}, true, "all the room is taken by overdue polls"},
+        {{.capacity = 10, .polls = 1, .polled = 20, .target = 1}, false, "one is in time"},
+        {{.capacity = 10, .polled = 10, .target = 1}, false, "there is room for another"},
+        {{.capacity = 10, .held = 20, .waiting = 10, .target = 1}, false, "no poll is open"},
+        {{.capacity = 10, .held = 15, .waiting = 5, .polled = 5, .target = 1}, false, "enough waits"},
+        {{.capacity = 10, .polled = 20, .target = 1, .blocked = true}, false, "blocked"},
+        {{.capacity = 0, .polled = 20, .target = 1}, false, "paused"},
+    };
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        ck_assert_msg(flow_must_give_up(&ROWS[i].view) == ROWS[i].want, "%s", ROWS[i].why);
+}
+END_TEST
+
 START_TEST(excess_by_table)
 {
     static const struct {
@@ -54,13 +74,26 @@ END_TEST
 START_TEST(target_by_table)
 {
     static const struct {
-        int target, capacity, asked, got, want;
-    } ROWS[] = {{1, 100, 10, 10, 2}, {2, 100, 10, 10, 4}, {8, 100, 10, 10, 11}, {11, 100, 10, 0, 1},
-                {4, 100, 10, 3, 3},  {1, 100, 10, 3, 1},  {1, 5, 10, 10, 1},    {1, 5, 9, 9, 1},
-                {1, 20, 10, 10, 2},  {3, 20, 10, 10, 3},  {2, 0, 10, 10, 1}};
+        int target;
+        struct flow_answer answer; /* capacity, asked, got, slots_free, early */
+        int want;
+        const char *why;
+    } ROWS[] = {{1, {100, 10, 10, true, true}, 2, "full"},
+                {2, {100, 10, 10, false, false}, 4, "full, whatever else"},
+                {8, {100, 10, 10, true, true}, 11, "as many as the room takes"},
+                {11, {100, 10, 0, true, true}, 1, "empty"},
+                {4, {100, 10, 3, true, true}, 5, "a partial one is no reason to fetch less"},
+                {4, {100, 10, 3, false, true}, 4, "all slots busy"},
+                {4, {100, 10, 3, true, false}, 4, "it had waited for what it brought"},
+                {11, {100, 10, 3, true, true}, 11, "no more than the room takes"},
+                {1, {5, 10, 10, true, true}, 1, "five slots"},
+                {1, {5, 9, 9, true, true}, 1, "a small poll"},
+                {1, {20, 10, 10, true, true}, 2, "twenty slots"},
+                {3, {20, 10, 10, true, true}, 3, "all the room of twenty slots"},
+                {2, {0, 10, 10, true, true}, 1, "paused"}};
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
-        ck_assert_int_eq(flow_target_after(ROWS[i].target, ROWS[i].capacity, ROWS[i].asked, ROWS[i].got),
-                         ROWS[i].want);
+        ck_assert_msg(flow_target_after(ROWS[i].target, &ROWS[i].answer) == ROWS[i].want, "%s: got %d",
+                      ROWS[i].why, flow_target_after(ROWS[i].target, &ROWS[i].answer));
 }
 END_TEST
 
@@ -88,7 +121,9 @@ static void answer_poll(struct world *w)
     w->asked[i] = w->asked[--w->view.polls];
     w->view.polled -= asked;
     w->view.held += got;
-    w->view.target = flow_target_after(w->view.target, w->view.capacity, asked, got);
+    struct flow_answer answer = {w->view.capacity, asked, got, w->view.held < w->view.capacity,
+                                 random_below(2) == 0};
+    w->view.target = flow_target_after(w->view.target, &answer);
 }
 
 static void start_and_poll(struct world *w)
@@ -132,7 +167,8 @@ START_TEST(slow_handlers_cost_about_one_receive_for_ten_messages)
             int asked = w.asked[--w.view.polls];
             w.view.polled -= asked;
             w.view.held += asked;
-            w.view.target = flow_target_after(w.view.target, 5, asked, asked);
+            w.view.target =
+                flow_target_after(w.view.target, &(struct flow_answer){5, asked, asked, true, true});
             receives++;
             received += asked;
             start_and_poll(&w);
@@ -144,6 +180,7 @@ START_TEST(slow_handlers_cost_about_one_receive_for_ten_messages)
 }
 END_TEST
 
-UNIT_MAIN("flow", next_poll_by_table, excess_by_table, target_by_table,
+UNIT_MAIN("flow", next_poll_by_table, overdue_polls_are_given_up_only_when_nothing_else_can_fetch,
+          excess_by_table, target_by_table,
           held_never_exceeds_capacity_and_ten_and_an_idle_slot_always_has_a_poll,
           slow_handlers_cost_about_one_receive_for_ten_messages)

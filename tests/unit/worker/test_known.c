@@ -103,7 +103,7 @@ START_TEST(a_batch_goes_when_it_is_full_or_its_oldest_entry_waited_long_enough)
     acks_init(&acks, 1, false);
     queue_messages(9, 1000);
     ck_assert_int_eq(acks_next_batch(&acks, 1000 + ACKS_DELAY_MS - 1, false, batch), 0);
-    ck_assert_int_eq(acks_next_ms(&acks, false), 1000 + ACKS_DELAY_MS);
+    ck_assert_int_eq(acks_next_ms(&acks), 1000 + ACKS_DELAY_MS);
     ck_assert_int_eq(acks_next_batch(&acks, 1000 + ACKS_DELAY_MS, false, batch), 9);
     queue_messages(12, 2000);
     ck_assert_int_eq(acks_next_batch(&acks, 2000, false, batch), 10);
@@ -119,7 +119,7 @@ START_TEST(no_more_than_the_allowed_batches_are_on_the_wire)
         queue_messages(1, 1000);
         ck_assert_int_eq(acks_next_batch(&acks, 1000, true, batch), i < ACKS_IN_FLIGHT_MAX);
     }
-    ck_assert_int_eq(acks_next_ms(&acks, true), INT64_MAX);
+    ck_assert_int_eq(acks_next_ms(&acks), INT64_MAX);
     acks_batch_ended(&acks);
     ck_assert_int_eq(acks_next_batch(&acks, 1000, true, batch), 1);
 }
@@ -137,7 +137,7 @@ START_TEST(retries_pause_longer_and_longer_even_when_flushing)
         acks_settled(&acks, batch[0]);
         acks_retry(&acks, batch[0], now_ms);
         ck_assert_int_eq(acks_next_batch(&acks, now_ms, true, batch), 0);
-        int64_t pause_ms = acks_next_ms(&acks, true) - now_ms;
+        int64_t pause_ms = acks_next_ms(&acks) - now_ms;
         ck_assert_int_ge(pause_ms, last_ms);
         ck_assert_int_le(pause_ms, ACKS_BACKOFF_MS * 32);
         last_ms = pause_ms;
