@@ -13,7 +13,7 @@ static const int64_t MS_PER_YEAR = (int64_t)36525 * 24 * 36 * 1000; /* of 365.25
 /* Written once by clock_init_from() before any thread exists. */
 static int g_scale = 1;
 static int64_t g_anchor_product_ns; /* product epoch ns at the anchor */
-static int64_t g_anchor_mono_ns;    /* 0: not anchored yet */
+static int64_t g_anchor_boot_ns;    /* 0: not anchored yet; it goes on while the machine is suspended */
 
 static int64_t read_ns(clockid_t id)
 {
@@ -64,7 +64,7 @@ int clock_init_from(const char *setting, struct err *err)
     }
     int64_t origin_ns = origin_ms * NS_PER_MS;
     g_scale = (int)scale;
-    g_anchor_mono_ns = read_ns(CLOCK_MONOTONIC);
+    g_anchor_boot_ns = read_ns(CLOCK_BOOTTIME);
     g_anchor_product_ns = origin_ns + (wall_ns - origin_ns) * scale;
     if (scale == 1)
         g_anchor_product_ns = wall_ns;
@@ -83,7 +83,7 @@ int clock_scale(void)
 
 int64_t clock_product_ms(void)
 {
-    int64_t since_ns = read_ns(CLOCK_MONOTONIC) - g_anchor_mono_ns;
+    int64_t since_ns = read_ns(CLOCK_BOOTTIME) - g_anchor_boot_ns;
     return (g_anchor_product_ns + since_ns * g_scale) / NS_PER_MS;
 }
 
@@ -112,12 +112,12 @@ int64_t clock_real_us_of_product_ms(int64_t span_ms)
 void clock_sleep_until_product_ms(int64_t until_ms)
 {
     int64_t product_ns = until_ms * NS_PER_MS - g_anchor_product_ns;
-    int64_t wake_ns = g_anchor_mono_ns + (product_ns + g_scale - 1) / g_scale;
+    int64_t wake_ns = g_anchor_boot_ns + (product_ns + g_scale - 1) / g_scale;
     struct timespec wake = {.tv_sec = (time_t)(wake_ns / 1000000000),
                             .tv_nsec = (long)(wake_ns % 1000000000)};
     if (wake_ns <= 0)
         return;
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, NULL) == EINTR)
+    while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &wake, NULL) == EINTR)
         continue;
 }
 

@@ -5,7 +5,9 @@
  * journal). Epoch milliseconds. SLUICE_TIME_SCALE=<N>@<epoch ms> makes it run N times as fast from that
  * origin, in all processes alike; without it N is 1 and product time is the wall clock. The origin must lie
  * within 10 years of now: nanoseconds since then, times N, are to fit into an int64_t. Within a process it
- * never goes back: it is anchored at clock_init() to CLOCK_REALTIME and then follows CLOCK_MONOTONIC.
+ * never goes back: it is anchored at clock_init() to CLOCK_REALTIME and then follows CLOCK_BOOTTIME, which
+ * goes on while the machine is suspended: leases run out meanwhile. (Timers of the loop come late after
+ * that.)
  * - real time: what physics or a peer fixes (SigV4 dates, TLS, connect timeouts, API retry backoff, CPU
  * figures, floors under safety limits).
  *
