@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/options.h"
+#include "base/process.h"
 #include "localaws/http_server.h"
 #include "localaws/service.h"
 
@@ -250,6 +251,7 @@ int main(int argc, char **argv)
     uint8_t md5[AWS_DIGEST_MD5_BYTES];
     const char **operands = calloc((size_t)argc + 1, sizeof *operands);
     int code = EXIT_CODE_OK;
+    process_init();
     if (operands == NULL || log_init_from_env("sluice-localaws", &err) != 0 || clock_init(&err) != 0) {
         code = EXIT_CODE_USAGE;
         goto done;
