@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "localaws/admin.h"
+#include "localaws/sqs_decode.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -466,52 +467,7 @@ static void start(const struct turn *turn)
     loop_timer_arm_real_ms(&call->timer, turn->plan->latency_before_ms);
 }
 
-/* ---- which protocol, which operation ---- */
-
-static enum sqs_error decode_json(struct turn *turn, struct slice target, struct sqs_failure *failure)
-{
-    static const char PREFIX[] = "AmazonSQS.";
-    struct slice name = target;
-    turn->protocol = SQS_PROTOCOL_JSON;
-    if (slice_starts_with(target, PREFIX)) {
-        name.at += sizeof PREFIX - 1;
-        name.len -= sizeof PREFIX - 1;
-        turn->op = sqs_op_find(name);
-    }
-    if (turn->op == SQS_OP_MAX)
-        return sqs_fail(failure, SQS_UNKNOWN_OPERATION, "The operation %.*s is not known here.",
-                        (int)(target.len < 100 ? target.len : 100), target.at);
-    sqs_request_reset(turn->request, turn->op);
-    return sqs_json_decode(turn->request, turn->http->body, turn->http->body_len, failure);
-}
-
-static enum sqs_error decode_query(struct turn *turn, struct sqs_failure *failure)
-{
-    struct service *service = turn->service;
-    struct http_request *http = turn->http;
-    bool in_body = slice_is(http->method, "POST") && http->body_len > 0;
-    struct slice text = in_body ? (struct slice){http->body, http->body_len} : http->query;
-    struct slice action = {NULL, 0};
-    size_t count = 0;
-    turn->protocol = SQS_PROTOCOL_QUERY;
-    char *bytes = (char *)(uintptr_t)text.at; /* in the connection's buffer, ours to change until the reply */
-    if (sqs_query_split(bytes, text.len, service->params, &count, failure) != SQS_OK)
-        return failure->error;
-    for (size_t i = 0; i < count; i++)
-        if (slice_is(service->params[i].name, "Action"))
-            action = service->params[i].value;
-    if (action.at == NULL)
-        return sqs_fail(
-            failure, SQS_UNKNOWN_OPERATION,
-            "The request names no operation: want the header X-Amz-Target: AmazonSQS.<operation> or the"
-            " parameter Action=<operation>.");
-    turn->op = sqs_op_find(action);
-    if (turn->op == SQS_OP_MAX)
-        return sqs_fail(failure, SQS_UNKNOWN_OPERATION, "The action %.*s is not valid for this endpoint.",
-                        (int)(action.len < 100 ? action.len : 100), action.at);
-    sqs_request_reset(turn->request, turn->op);
-    return sqs_query_decode(turn->request, service->params, count, failure);
-}
+/* ---- requests ---- */
 
 /* The name of the queue that a request is about, for rules that are about one queue. */
 static struct slice queue_name_of(const struct turn *turn)
@@ -546,7 +502,8 @@ static void on_request(void *arg, struct http_conn *conn, struct http_request *h
     if (service->verifies)
         error = auth_check(&service->auth, http, "sqs", clock_wall_ms(), &failure);
     if (error == SQS_OK)
-        error = target.at != NULL ? decode_json(&turn, target, &failure) : decode_query(&turn, &failure);
+        error = target.at != NULL ? sqs_decode_json(http, target, turn.request, &turn.op, &failure)
+                                  : sqs_decode_query(http, service->params, turn.request, &turn.op, &failure);
     if (error != SQS_OK) {
         service->stats.refused++;
         int status = write_failure(&turn, &failure);
