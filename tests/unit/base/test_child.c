@@ -190,6 +190,10 @@ START_TEST(files_are_replaced_whole_or_not_at_all)
     ck_assert_int_eq(file_read(path, 100, &text, &err), 0);
     ck_assert_str_eq(text.data, "two!");
     strbuf_clear(&text);
+    ck_assert_int_eq(file_write_unsynced(path, "four", 4, 0600, &err), 0);
+    ck_assert_int_eq(file_read(path, 100, &text, &err), 0);
+    ck_assert_str_eq(text.data, "four");
+    strbuf_clear(&text);
     ck_assert_int_eq(file_read(path, 3, &text, &err), -EFBIG);
     (void)snprintf(path, sizeof path, "%s/state/x", folder);
     ck_assert_int_eq(file_write_atomic(path, "x", 1, 0600, &err), -ENOTDIR);

@@ -94,6 +94,53 @@ static void count_line(void *arg, const struct telemetry_line *line)
     *(int64_t *)arg += line->capacity;
 }
 
+static void stats_text(struct strbuf *out, const char *name, const char *value)
+{
+    strbuf_clear(out);
+    strbuf_append_str(out, "{\"v\":1,\"type\":\"stats\",\"state\":\"running\",\"t_ms\":1");
+#define X(key) strbuf_appendf(out, ",\"" #key "\":%s", strcmp(#key, name) == 0 ? value : "7");
+    TELEMETRY_GAUGES(X)
+    TELEMETRY_COUNTERS(X)
+#undef X
+    strbuf_append_char(out, '}');
+}
+
+START_TEST(numbers_that_no_worker_can_have_are_refused)
+{
+    static const struct {
+        const char *name, *largest, *above;
+    } LIMITS[] = {
+        {"busy", "1000000000", "1000000001"},
+        {"capacity", "1000000000", "1000000001"},
+        {"last_receive_age_ms", "9007199254740992", "9007199254740993"},
+        {"completed", "9007199254740992", "9007199254740993"},
+        {"wait_ms_sum", "9007199254740992", "9223372036854775807"},
+    };
+    struct strbuf text = STRBUF_INIT;
+    struct telemetry_line line;
+    for (size_t i = 0; i < sizeof LIMITS / sizeof LIMITS[0]; i++) {
+        struct err err = {""};
+        stats_text(&text, LIMITS[i].name, LIMITS[i].largest);
+        ck_assert_msg(parse(text.data, &line, &err) == 0, "%s", err.text);
+        stats_text(&text, LIMITS[i].name, LIMITS[i].above);
+        ck_assert_int_eq(parse(text.data, &line, &err), -1);
+        ck_assert_msg(strncmp(err.text, LIMITS[i].name, strlen(LIMITS[i].name)) == 0, "%s", err.text);
+    }
+    strbuf_clean_up(&text);
+}
+END_TEST
+
+START_TEST(sums_of_counters_stop_at_the_end_of_their_range)
+{
+    struct telemetry_stats sum = {.completed = INT64_MAX - 1, .received = 5, .busy = 3};
+    struct telemetry_stats more = {.completed = 2, .received = 6, .busy = 4};
+    telemetry_add_counters(&sum, &more);
+    ck_assert_int_eq(sum.completed, INT64_MAX);
+    ck_assert_int_eq(sum.received, 11);
+    ck_assert_int_eq(sum.busy, 3);
+}
+END_TEST
+
 START_TEST(a_stream_may_be_cut_anywhere)
 {
     static const char STREAM[] = "{\"v\":1,\"type\":\"limit\",\"capacity\":1}\n\nnonsense\n"
@@ -163,5 +210,6 @@ END_TEST
 
 UNIT_MAIN("telemetry", every_type_reads_back_what_it_wrote,
           the_contracts_own_example_parses_and_unknown_keys_are_ignored, bad_lines_say_what_is_wrong,
+          numbers_that_no_worker_can_have_are_refused, sums_of_counters_stop_at_the_end_of_their_range,
           a_stream_may_be_cut_anywhere, an_overlong_line_is_skipped_and_counted_once,
           a_full_socket_drops_whole_lines_and_recovers)
