@@ -406,9 +406,10 @@ static void on_receive_failed(struct core *core, int asked, int64_t now_ms, cons
 /* An empty answer that did not wait would be asked for again at once, and again. */
 static void pace_empties(struct core *core, const struct core_poll *poll, int got, int64_t now_ms)
 {
-    int64_t wait_ms = (int64_t)core->settings.wait_s * 1000;
+    int64_t wait_ms = (int64_t)poll->wait_s * 1000;
     int64_t pause_ms = (int64_t)CORE_EMPTY_FIRST_MS << (core->early_empties > 5 ? 5 : core->early_empties);
-    if (got > 0 || (wait_ms > 0 && (now_ms - poll->opened_ms) * 2 >= wait_ms)) {
+    if (got > 0 || poll->wait_s < core->settings.wait_s ||
+        (wait_ms > 0 && (now_ms - poll->opened_ms) * 2 >= wait_ms)) {
         core->early_empties = 0;
         return;
     }
@@ -419,7 +420,7 @@ static void pace_empties(struct core *core, const struct core_poll *poll, int go
 
 static void set_target(struct core *core, const struct core_poll *poll, int got, int64_t now_ms)
 {
-    int64_t wait_ms = (int64_t)core->settings.wait_s * 1000;
+    int64_t wait_ms = (int64_t)poll->wait_s * 1000;
     struct flow_answer answer = {.capacity = core->capacity,
                                  .asked = poll->asked,
                                  .got = got,
@@ -505,6 +506,7 @@ static void open_polls(struct core *core, int64_t now_ms)
         struct core_poll *poll = xcalloc(1, sizeof *poll);
         poll->asked = asked < core->ask_max ? asked : core->ask_max;
         poll->opened_ms = now_ms;
+        poll->wait_s = core->ever_received ? core->settings.wait_s : 0;
         poll->overdue_ms = now_ms + (int64_t)core->settings.wait_s * 1000 +
                            (int64_t)CORE_POLL_OVERDUE_MS * core->settings.scale;
         TAILQ_INSERT_TAIL(&core->polls, poll, link);

@@ -46,7 +46,9 @@ struct core_settings {
 /* One ReceiveMessage on its way. */
 struct core_poll {
     TAILQ_ENTRY(core_poll) link;
-    int asked; /* messages at most */
+    int asked;  /* messages at most */
+    int wait_s; /* 0 until a receive has been answered: a reply that lay in the socket while this process
+                 * stood still is known by its Date then, which needs an earlier one */
     int64_t opened_ms;
     int64_t overdue_ms; /* an answer later than that is not counted on */
     void *owner;        /* for the ops, as is call */

@@ -100,7 +100,7 @@ static void op_receive(void *arg, struct core_poll *poll)
     struct sqs_receive_request request = {
         .queue_url = rt->settings->queue_url,
         .max_messages = poll->asked,
-        .wait_s = rt->core.settings.wait_s,
+        .wait_s = poll->wait_s,
         .visibility_timeout_s = rt->core.settings.visibility_s,
         .message_attributes = (rt->settings->handler->flags & HANDLER_WANTS_ATTRIBUTES) != 0,
     };

@@ -333,6 +333,27 @@ START_TEST(a_reply_above_the_limit_is_refused)
 }
 END_TEST
 
+START_TEST(a_large_body_goes_without_asking_first)
+{
+    set_up();
+    size_t len = 2 << 20;
+    char *body = xcalloc(1, len);
+    memset(body, ' ', len);
+    struct aws_json_call call = {.service = "sqs",
+                                 .target = "AmazonSQS.Test",
+                                 .content_type = "application/x-amz-json-1.0",
+                                 .body = body,
+                                 .body_len = len};
+    FAKE_SCRIPT(&g_server, {.status = 200, .body = "{}"});
+    (void)aws_client_call_json(g_client, &call, on_reply, &g_outcome, on_free);
+    free(body);
+    wait_for(&g_outcome);
+    ck_assert_int_eq(g_outcome.result.kind, AWS_KIND_OK);
+    ck_assert_str_eq(fake_header(&g_server, 0, "Expect"), "");
+    tear_down();
+}
+END_TEST
+
 UNIT_MAIN("client", what_is_sent_is_what_was_signed, one_connection_serves_call_after_call,
           no_more_requests_at_once_than_connections, a_proxy_is_not_asked_for_loopback,
           a_queue_url_decides_where_nothing_else_does, a_call_that_fails_twice_succeeds_the_third_time,
@@ -341,4 +362,4 @@ UNIT_MAIN("client", what_is_sent_is_what_was_signed, one_connection_serves_call_
           broken_replies_are_retried, a_reply_cut_short_is_told,
           a_server_that_hangs_is_left_and_its_connection_too,
           the_timeout_grows_with_the_long_poll_in_real_time, a_port_that_nobody_listens_on_is_transient,
-          a_reply_above_the_limit_is_refused)
+          a_reply_above_the_limit_is_refused, a_large_body_goes_without_asking_first)

@@ -79,6 +79,10 @@ START_TEST(wrong_settings_are_refused_by_name)
     } ROWS[] = {
         {{NULL}, "SQS_QUEUE_URL"},
         {{"--queue-url", "ftp://x", NULL}, "http://"},
+        {{"--queue-url", "ftp://user:secret@x", NULL}, "ftp://***@x"},
+        {{"--queue-url", "https://user:secret@h/q?x", NULL}, "https://***@h/q?x"},
+        {{"--queue-url=http://h/q", "http://user:secret@h/q", NULL}, "\"http://***@h/q\""},
+        {{"--queue-url", "http://h", NULL}, "queue name"},
         {{"--queue-url=http://h/q", "--handler", "bogus", NULL}, "payment, noop"},
         {{"--queue-url=http://h/q", "--threads", "0", NULL}, "threads"},
         {{"--queue-url=http://h/q", "--visibility-timeout", "2500ms", NULL}, "whole seconds"},
