@@ -140,7 +140,7 @@ static void on_poll(void *arg)
     control->changes++;
     control->last_change = control->last;
     tell_change(control, &control->last);
-    save_state(control, STATE_FILE_SYNCED);
+    save_state(control, STATE_FILE_SYNCED); /* at every change */
 }
 
 static void on_url(void *arg, const char *queue_url)
