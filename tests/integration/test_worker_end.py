@@ -18,7 +18,7 @@ def busy_shop(spawn, localaws, tmp_path, orders=100, args=(), **env):
     return shop, sent, worker
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_a_signal_under_load_leaves_nothing_invisible(spawn, localaws, tmp_path, number):
     shop, sent, worker = busy_shop(spawn, localaws, tmp_path)
     worker.wait_stats(lambda s: s["completed"] >= 5 and s["waiting"] > 0)
@@ -38,7 +38,7 @@ def test_a_signal_under_load_leaves_nothing_invisible(spawn, localaws, tmp_path,
 def test_many_signals_are_one_drain(spawn, localaws, tmp_path):
     shop, sent, worker = busy_shop(spawn, localaws, tmp_path)
     worker.wait_stats(lambda s: s["busy"] == 5)
-    for number in [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGINT, signal.SIGTERM] * 5:
+    for number in [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP] * 5:
         worker.process.signal(number)
     assert worker.process.wait() == 0
     paid = ledger(tmp_path)

@@ -1,5 +1,6 @@
 """sluice-worker pays orders: each once, no more than its slots at once, no more held than it may; the ledger is the witness."""
 import json
+import signal
 
 import pytest
 
@@ -146,19 +147,45 @@ def test_two_workers_share_a_queue_without_paying_twice(spawn, localaws, tmp_pat
     assert {p.worker for p in payments} == {"worker-1", "worker-2"}
 
 
-def test_the_ledger_line_stands_before_the_delete(spawn, localaws, tmp_path):
-    """No delete ever succeeds: the orders are paid all the same, once, and stay in the queue."""
+@pytest.mark.parametrize("code, status", [("ServiceUnavailable", 503), ("AccessDeniedException", 403)])
+def test_the_ledger_line_stands_before_the_delete_and_no_other_worker_pays_meanwhile(
+        spawn, localaws, tmp_path, code, status):
+    """No delete succeeds for many visibility timeouts: the orders are paid all the same, once, and stay in the queue."""
     shop = Shop(localaws, tmp_path, speed=10)
     sent = shop.send_orders(5)
-    shop.inject("DeleteMessageBatch", "error")
-    worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="100ms"), ["--visibility-timeout", "2s"])
-    worker.wait_stats(lambda s: s["redelivered"] >= 10, what="redeliveries")
+    shop.inject("DeleteMessageBatch", "error", code=code, status=status)
+    options = ["--visibility-timeout", "10s"]
+    workers = [Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="100ms"), options, name=f"worker-{i}")
+               for i in (1, 2)]
+    wait_until(lambda: sum(w.stats()["extended"] for w in workers) >= 40, what="extensions")
+    assert shop.fired() >= 1
     assert sorted(p.order_id for p in ledger(tmp_path)) == sorted(sent)
     assert sum(shop.counts()) == 5
     shop.server.faults("DELETE")
-    shop.wait_empty(worker)
-    worker.finish()
+    shop.wait_empty(workers[0])
+    for worker in workers:
+        worker.finish()
     assert sorted(p.order_id for p in ledger(tmp_path)) == sorted(sent)
+
+
+def test_a_worker_that_stood_still_starts_nothing_that_others_have_got_meanwhile(spawn, localaws, tmp_path):
+    """A machine paused during its long poll: the reply lies in its socket until long after the visibility timeout."""
+    shop = Shop(localaws, tmp_path, speed=5)
+    env, options = shop.env(PAYMENT_TIME="100ms"), ["--visibility-timeout", "15s"]
+    paused = Worker(spawn, tmp_path, shop.queue_url, env, options, name="paused")
+    paused.wait_stats(lambda s: s["receives"] >= 1, what="its first receive")
+    paused.process.signal(signal.SIGSTOP)
+    sent = shop.send_orders(5)
+    wait_until(lambda: shop.counts() == (0, 5), what="the messages on their way to it")
+    other = Worker(spawn, tmp_path, shop.queue_url, env, options, name="other")
+    shop.wait_empty(other)
+    paused.process.signal(signal.SIGCONT)
+    paused.wait_stats(lambda s: s["lease_lost"] >= 5, what="its late reply")
+    for worker in (paused, other):
+        worker.finish()
+    payments = ledger(tmp_path)
+    assert sorted(p.order_id for p in payments) == sorted(sent)
+    assert {p.worker for p in payments} == {"other"}
 
 
 def test_a_full_disk_fails_payments_and_none_is_lost(spawn, localaws, tmp_path):
