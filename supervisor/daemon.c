@@ -202,8 +202,9 @@ done:
 }
 
 /* Whether the lock that others would try is still the one that we hold. */
-static bool lock_is_ours(const struct daemon *daemon)
+static bool lock_is_ours(void *arg)
 {
+    const struct daemon *daemon = arg;
     struct strbuf path = STRBUF_INIT;
     struct stat held;
     struct stat there;
@@ -315,6 +316,7 @@ static int make_fleets(struct daemon *daemon, struct err *err)
                                                 .fleet = fleet,
                                                 .seed = seed + i,
                                                 .phase = (double)i / (double)daemon->config->fleet_count,
+                                                .owns_state_dir = lock_is_ours,
                                                 .on_empty = on_fleet_empty,
                                                 .arg = daemon};
         daemon->fleets[i] = fleet_control_new(&options);

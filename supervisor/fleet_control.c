@@ -43,8 +43,9 @@ struct fleet_control {
 static void save_state(struct fleet_control *control, enum state_file_care care)
 {
     struct err err = {.text = ""};
-    if (control->disowned)
-        return;
+    const struct fleet_control_options *options = &control->options;
+    if (control->disowned || (options->owns_state_dir != NULL && !options->owns_state_dir(options->arg)))
+        return; /* the owner of the lock looks after that */
     if (control->state_stuck) {
         control->save_failures++;
         control->save_error = control->restore_error;

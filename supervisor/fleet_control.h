@@ -26,7 +26,8 @@ struct fleet_control_options {
     const struct config_fleet *fleet;
     uint64_t seed;
     double phase; /* 0 to 1: this fleet's place among all, so that polls and saves of many do not coincide */
-    void (*on_empty)(void *arg); /* the drain that fleet_control_stop() began is over */
+    bool (*owns_state_dir)(void *arg); /* asked before every save; NULL: always */
+    void (*on_empty)(void *arg);       /* the drain that fleet_control_stop() began is over */
     void *arg;
 };
 

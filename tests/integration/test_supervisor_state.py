@@ -1,8 +1,11 @@
 """What outlives a supervisor, and what it says of itself: state, orphans, lock, journal, sensor, admin socket."""
 import contextlib
+import fcntl
 import json
 import os
 import pty
+import resource
+import shutil
 import signal
 import socket
 import stat
@@ -320,3 +323,143 @@ def test_a_hup_is_said_to_do_nothing(world):
     wait_until(lambda: supervisor.messages("HUP ignored: the configuration cannot be reloaded, restart to change it"),
                what="the warning")
     assert supervisor.wait_ready(1)["restarts"] == 0
+
+
+def started(world, command, name, **popen):
+    """A supervisor whose stderr the test arranges itself; returns it with a function that asks for its fleet."""
+    config = world.configuration(command, minimum=2, maximum=4)
+    path = world.folder / f"{name}.json"
+    path.write_text(json.dumps(config))
+    process = subprocess.Popen([BIN / "sluice", "run", "--config", path], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, env=world.environment(), **popen)
+
+    def fleet():
+        assert process.poll() is None
+        done = run_sluice("status", "--config", path, "--json")
+        return json.loads(done.stdout)["fleets"][0] if done.returncode == 0 else None
+
+    return process, fleet
+
+
+def test_a_stderr_that_nobody_reads_does_not_stop_the_supervisor(world):
+    reading, writing = os.pipe()
+    process, fleet = started(world, scripted("--flood", "3000"), "full", stderr=writing)
+    os.close(writing)
+    try:
+        wait_until(lambda: (fleet() or {}).get("ready") == 2, what="two ready workers")
+        seen = fleet()["decisions"]
+        wait_until(lambda: fleet()["decisions"] > seen + 10, what="polls to go on")
+        done = run_sluice("status", "--config", world.folder / "full.json", "--json")
+        assert json.loads(done.stdout)["log_lines_dropped"] > 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+
+
+def test_a_closed_stderr_does_not_make_the_lock_our_log(world):
+    process, fleet = started(world, scripted(), "closed", preexec_fn=lambda: os.close(2))
+    try:
+        wait_until(lambda: (fleet() or {}).get("ready") == 2, what="two ready workers")
+        assert os.readlink(f"/proc/{process.pid}/fd/2") == "/dev/null"
+        assert (world.folder / "state" / "lock").read_text() == f"{process.pid}\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_inherited_signal_mask_does_not_hide_deaths(world):
+    def block():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD, signal.SIGTERM])
+
+    supervisor = world.supervise(scripted(), minimum=1, maximum=1, preexec_fn=block)
+    supervisor.wait_ready(1)
+    os.kill(supervisor.pids()[0], signal.SIGKILL)
+    supervisor.wait_fleet(lambda fleet: fleet["restarts"] == 1 and fleet["ready"] == 1, "the restart")
+    assert supervisor.stop() == 0
+
+
+def test_a_deleted_state_folder_is_made_anew(world):
+    supervisor = world.supervise(scripted(), minimum=2, maximum=2)
+    supervisor.wait_ready(2)
+    shutil.rmtree(supervisor.state_dir)
+    wait_until(lambda: supervisor.messages("the state folder was deleted or replaced: made anew"), what="the news")
+    supervisor.wait_fleet(lambda fleet: fleet["ready"] == 2, "status on a new socket")
+    assert supervisor.status()["state_dir_losses"] == 1 and supervisor.status()["state_dir_error"] is None
+    assert sorted(path.name for path in (supervisor.state_dir / "workers").iterdir()) == ["orders-1.json",
+                                                                                           "orders-2.json"]
+    assert json.loads((supervisor.state_dir / "orders.state.json").read_text())["desired"] == 2
+    wait_until(lambda: (supervisor.state_dir / "orders.journal.jsonl").exists(), what="a journal")
+    done = run_sluice("run", "--config", supervisor.config_path, env=world.environment())
+    assert done.returncode == 75
+    assert supervisor.fleet()["restarts"] == 0
+    assert supervisor.stop() == 0
+
+
+def test_who_finds_the_state_folder_taken_drains_and_leaves_it_alone(world):
+    first = world.supervise(scripted(), minimum=1, maximum=1)
+    first.wait_ready(1)
+    # What a successor would do who found the folder gone, in one step: ours is moved away, another is there and locked.
+    made = world.folder / "made"
+    (made / "workers").mkdir(parents=True)
+    (made / "workers" / "orders-1.json").write_text("{}")
+    (made / "orders.state.json").write_text("mine")
+    with open(made / "lock", "w+") as lock:
+        lock.write("4711\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        first.state_dir.rename(world.folder / "away")
+        made.rename(first.state_dir)
+        assert first.popen.wait(60) == 75
+        assert "another supervisor (pid 4711) holds" in first.stderr()
+    assert (first.state_dir / "orders.state.json").read_text() == "mine"
+    assert (first.state_dir / "workers" / "orders-1.json").read_text() == "{}"
+    assert not (first.state_dir / "orders.journal.jsonl").exists()
+
+
+def test_a_flood_of_connections_leaves_files_and_time_to_the_fleets(world):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
+
+    supervisor = world.supervise(scripted(), minimum=2, maximum=2, preexec_fn=limit)
+    supervisor.wait_ready(2)
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.settimeout(5)
+            with contextlib.suppress(BlockingIOError, TimeoutError):
+                client.connect(str(supervisor.socket))
+        seen = len(supervisor.journal())
+        wait_until(lambda: len(supervisor.journal()) > seen + 20, what="polls to go on")
+        assert len(os.listdir(f"/proc/{supervisor.pid}/fd")) < 64
+        # A starved worker could not be started again.
+        os.kill(json.loads((supervisor.state_dir / "workers" / "orders-1.json").read_text())["pid"], signal.SIGKILL)
+        wait_until(lambda: supervisor.messages("worker ended, it will be started again"), what="the death to be seen")
+    fleet = supervisor.wait_fleet(lambda fleet: fleet["ready"] == 2 and fleet["restarts"] == 1, "the restart")
+    assert fleet["queue"]["errors"] == 0
+    assert len(supervisor.messages("files run short: the admin socket takes connections once a second")) >= 1
+    assert len(supervisor.messages("event library")) == 0
+    assert supervisor.stop() == 0
+
+
+def test_workers_that_die_all_at_once_are_not_taken_for_idle(world):
+    stats = world.folder / "stats.json"
+    stats.write_text(json.dumps({"*": {"busy": 5, "held": 5}}))
+    supervisor = world.supervise(scripted("--stats-file", stats), minimum=1, maximum=4,
+                                 policy={"scale_in_after": "5s", "cooldown": "1s"},
+                                 fleet={"restart_min": "1m"})
+    world.sqs.send(world.queue_url, ["x"] * 700)
+    supervisor.wait_ready(4)
+    world.sqs.purge(world.queue_url)
+    supervisor.wait_fleet(lambda fleet: fleet["last_decision"]["record"]["why"] == "busy", "the busy floor to hold it")
+    for pid in supervisor.pids():
+        os.kill(pid, signal.SIGKILL)
+    fleet = supervisor.wait_fleet(lambda fleet: fleet["ready"] == 0, "their deaths to be seen")
+    supervisor.wait_fleet(lambda later: later["decisions"] >= fleet["decisions"] + 5, "decisions on that")
+    blind = [record for record in supervisor.journal() if "obs" in record and record["obs"]["ready"]["value"] == 0]
+    assert len(blind) >= 5
+    assert all(record["obs"]["busy"] is None for record in blind)

@@ -92,6 +92,44 @@ START_TEST(one_less_of_anything_is_a_warning_with_the_arithmetic)
 }
 END_TEST
 
+/* Warnings of shared queues for two fleets with these settings. */
+static size_t shared_of(const char *first, const char *second)
+{
+    struct config config;
+    struct warnings warnings = {.list = NULL};
+    struct err err = {.text = ""};
+    struct strbuf text = STRBUF_INIT;
+    strbuf_appendf(&text,
+                   "{\"fleets\":[{\"name\":\"a\",%s,\"fleet\":{\"command\":[\"x\"]}},"
+                   "{\"name\":\"b\",%s,\"fleet\":{\"command\":[\"x\"]}}]}",
+                   first, second);
+    ck_assert_msg(config_parse("f.json", text.data, text.len, &config, &err) == 0, "%s", err.text);
+    preflight_shared_queues(&config, &warnings);
+    size_t count = warnings.count;
+    if (count > 0) {
+        ck_assert_str_eq(warnings.list[0].code, "shared_queue");
+        ck_assert_str_eq(warnings.list[0].fleet, "b");
+        ck_assert_str_eq(warnings.list[0].text,
+                         "fleet a has the same queue: both grow for the same messages");
+    }
+    warnings_clean_up(&warnings);
+    config_clean_up(&config);
+    strbuf_clean_up(&text);
+    return count;
+}
+
+START_TEST(two_fleets_on_one_queue_are_a_warning)
+{
+    static const char URL[] = "\"queue\":{\"url\":\"http://h/1/q\"}";
+    static const char NAME[] = "\"queue\":{\"name\":\"q\"}";
+    ck_assert_uint_eq(shared_of(URL, URL), 1);
+    ck_assert_uint_eq(shared_of(NAME, NAME), 1);
+    ck_assert_uint_eq(shared_of(URL, NAME), 0);
+    ck_assert_uint_eq(shared_of(NAME, "\"queue\":{\"name\":\"r\"}"), 0);
+    ck_assert_uint_eq(shared_of(NAME, "\"region\":\"eu-west-1\",\"queue\":{\"name\":\"q\"}"), 0);
+}
+END_TEST
+
 /* Codes of a queue's warnings, joined by blanks. */
 static const char *codes_of(struct queue_facts facts)
 {
@@ -162,7 +200,7 @@ START_TEST(the_journals_growth_is_that_of_its_records)
 END_TEST
 
 UNIT_MAIN("preflight", a_host_with_just_enough_gives_no_warning,
-          one_less_of_anything_is_a_warning_with_the_arithmetic,
+          one_less_of_anything_is_a_warning_with_the_arithmetic, two_fleets_on_one_queue_are_a_warning,
           a_queue_is_judged_by_its_redrive_policy_and_retention,
           the_number_of_handler_threads_comes_from_the_fleet_then_from_us_then_100,
           the_journals_growth_is_that_of_its_records)
