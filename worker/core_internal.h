@@ -1,17 +1,15 @@
-/* What the files of the core (core.c, core_acks.c, core_drain.c) share; nobody else includes this. */
+/* What the files of the core (core.c, core_polls.c, core_acks.c, core_drain.c) share; nobody else includes
+ * this. */
 #ifndef SLUICE_WORKER_CORE_INTERNAL_H
 #define SLUICE_WORKER_CORE_INTERNAL_H
 
 #include "worker/core.h"
+#include "worker/flow.h"
 
 /* ---- core.c ---- */
 
 /* Everything that is due; ends every event. */
 void core_run(struct core *core, int64_t now_ms);
-void core_poll_free(struct core *core, struct core_poll *poll);
-/* Stops it without an answer. */
-void core_poll_cancel(struct core *core, struct core_poll *poll);
-
 /* Of a row of equal events the log tells the first ten and then ever fewer. */
 static inline bool core_is_worth_logging(int in_a_row)
 {
@@ -37,6 +35,17 @@ void core_message_release(struct core *core, struct message *message, int delay_
 void core_lease_changed(struct core *core, struct message *message);
 /* Drops a waiting message, marks a running one. May free the message. */
 void core_lease_lost(struct core *core, struct message *message, int64_t now_ms, const char *why);
+
+/* Takes over a received message; start_ms: when SQS hid it, at the latest. */
+void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms);
+
+/* ---- core_polls.c ---- */
+
+/* Stops it without an answer. */
+void core_poll_cancel(struct core *core, struct core_poll *poll);
+struct flow_view core_flow_view(struct core *core, int64_t now_ms);
+/* All that there is room for. */
+void core_open_polls(struct core *core, int64_t now_ms);
 
 /* ---- core_acks.c ---- */
 

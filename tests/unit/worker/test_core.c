@@ -1,10 +1,7 @@
-/* The core with a fake SQS and invented time: polls, deletes, extensions, redeliveries, failures, limits. */
+/* The core with a fake SQS and invented time: deletes, extensions, redeliveries, failures, limits. */
 #include "tests/unit/unit.h"
 
 #include "tests/unit/worker/fake_sqs.h"
-#include "worker/flow.h"
-
-#include "base/exitcode.h"
 
 static struct fake f;
 
@@ -28,22 +25,6 @@ static void handle_one(enum message_outcome outcome)
     ck_assert_ptr_nonnull(message);
     fake_finish(&f, message, outcome);
 }
-
-START_TEST(one_poll_is_open_from_the_start_and_after_an_empty_answer)
-{
-    begin(5);
-    ASSERT_LOG("receive:10");
-    ck_assert_int_eq(f.polls[0]->wait_s, 0); /* the first one learns the time */
-    fake_deliver(&f, "");
-    ASSERT_LOG("receive:10");
-    ck_assert_int_eq(f.polls[0]->wait_s, 20);
-    fake_advance(&f, 20000);
-    fake_deliver(&f, "");
-    ASSERT_LOG("receive:10");
-    ck_assert_int_eq(f.core.stats.receives_empty, 2);
-    end();
-}
-END_TEST
 
 START_TEST(a_message_is_deleted_after_it_was_handled_and_not_before)
 {
@@ -644,288 +625,33 @@ START_TEST(a_lower_limit_hands_back_the_newest_waiting_messages)
 }
 END_TEST
 
-START_TEST(receive_errors_back_off_and_the_worker_goes_on)
-{
-    begin(5);
-    fake_advance(&f, 20000);
-    fake_deliver(&f, "");
-    (void)fake_log(&f);
-    int64_t last_pause_ms = 0;
-    for (int i = 0; i < 8; i++) {
-        int64_t failed_ms = f.now_ms;
-        fake_fail_poll(&f, i % 2 == 0 ? AWS_KIND_TRANSIENT : AWS_KIND_CREDENTIALS);
-        ASSERT_LOG("");
-        fake_advance(&f, CORE_BACKOFF_MAX_MS);
-        ASSERT_LOG("receive:10");
-        last_pause_ms = f.core.poll_retry_ms - failed_ms;
-        ck_assert_int_gt(last_pause_ms, 0);
-    }
-    ck_assert_int_ge(last_pause_ms, CORE_BACKOFF_MAX_MS / 2);
-    ck_assert(!core_is_over(&f.core));
-    fake_deliver(&f, "a");
-    ck_assert_int_eq(f.core.poll_failures, 0);
-    end();
-}
-END_TEST
-
-static int exit_code_after(enum aws_kind kind, int64_t for_ms)
-{
-    begin(5);
-    int64_t end_ms = f.now_ms + for_ms;
-    while (f.now_ms < end_ms && !core_is_over(&f.core)) {
-        if (f.poll_count > 0)
-            fake_fail_poll(&f, kind);
-        fake_advance(&f, 50);
-    }
-    int code = core_is_over(&f.core) ? f.core.exit_code : -1;
-    end();
-    return code;
-}
-
-START_TEST(a_worker_that_is_refused_from_the_start_gives_up_after_a_few_seconds)
-{
-    ck_assert_int_eq(exit_code_after(AWS_KIND_CREDENTIALS, CORE_STARTUP_MS - 1000), -1);
-    ck_assert_int_eq(exit_code_after(AWS_KIND_CREDENTIALS, 60000), EXIT_CODE_NOPERM);
-    ck_assert_int_eq(exit_code_after(AWS_KIND_DENIED, 60000), EXIT_CODE_NOPERM);
-    ck_assert_int_eq(exit_code_after(AWS_KIND_NOT_FOUND, 60000), EXIT_CODE_UNAVAILABLE);
-    ck_assert_int_eq(exit_code_after(AWS_KIND_REQUEST, 60000), EXIT_CODE_CONFIG);
-    ck_assert_int_eq(exit_code_after(AWS_KIND_TRANSIENT, 60000), -1);
-}
-END_TEST
-
-START_TEST(a_queue_that_appears_within_the_start_window_is_worked_on)
-{
-    begin(5);
-    fake_fail_poll(&f, AWS_KIND_NOT_FOUND);
-    fake_advance(&f, 1000);
-    fake_deliver(&f, "a");
-    fake_advance(&f, 60000);
-    while (f.poll_count > 0 && f.now_ms < 1200000) {
-        fake_fail_poll(&f, AWS_KIND_NOT_FOUND); /* gone later: an outage, not a wrong start */
-        fake_advance(&f, CORE_BACKOFF_MAX_MS);
-    }
-    ck_assert(!core_is_over(&f.core));
-    end();
-}
-END_TEST
-
-START_TEST(a_poll_that_hangs_does_not_keep_others_from_being_opened)
-{
-    begin(100);
-    fake_deliver(&f, "");
-    ASSERT_LOG("receive:10 receive:10");
-    fake_advance(&f, 20000 + CORE_POLL_OVERDUE_MS - 1);
-    ASSERT_LOG("");
-    fake_advance(&f, 1);
-    ASSERT_LOG("receive:10");
-    end();
-}
-END_TEST
-
-START_TEST(polls_multiply_while_they_come_back_full_and_fall_to_one_on_an_empty_one)
-{
-    begin(100);
-    fake_deliver_many(&f, "a", 10);
-    ck_assert_int_eq(f.poll_count, 2);
-    fake_deliver_many(&f, "b", 10);
-    ck_assert_int_eq(f.poll_count, 4);
-    fake_deliver(&f, "");
-    ck_assert_int_eq(f.core.poll_target, 1);
-    ck_assert_int_eq(f.poll_count, 3);
-    end();
-}
-END_TEST
-
-START_TEST(deletes_that_pile_up_stop_the_fetching)
-{
-    begin(100);
-    for (int round = 0; round < 200 && f.poll_count > 0; round++) {
-        char prefix[16];
-        (void)snprintf(prefix, sizeof prefix, "r%d-", round);
-        fake_deliver_many(&f, prefix, f.polls[0]->asked);
-        struct message *message = NULL;
-        while ((message = fake_take(&f)) != NULL)
-            fake_finish(&f, message, OUTCOME_DONE);
-    }
-    ck_assert_int_eq(f.poll_count, 0); /* no delete was ever answered */
-    ck_assert_int_le(f.core.deletes.queued + f.core.deletes.on_wire, 500);
-    ck_assert_int_eq(f.core.deletes.batches_on_wire, ACKS_IN_FLIGHT_MAX);
-    for (int i = 0; i < 100; i++) {
-        fake_answer_all(&f);
-        fake_advance(&f, ACKS_DELAY_MS);
-    }
-    ck_assert_int_gt(f.poll_count, 0);
-    end();
-}
-END_TEST
-
-START_TEST(empty_answers_that_do_not_wait_are_asked_for_at_a_growing_pace)
-{
-    static const int PAUSES_MS[] = {50, 100, 200, 400, 800, 1000, 1000};
-    begin(5);
-    fake_deliver(&f, "");
-    for (size_t i = 0; i < sizeof PAUSES_MS / sizeof *PAUSES_MS; i++) {
-        (void)fake_log(&f);
-        fake_deliver(&f, "");
-        fake_advance(&f, PAUSES_MS[i] - 1);
-        ASSERT_LOG("");
-        fake_advance(&f, 1);
-        ASSERT_LOG("receive:10");
-    }
-    fake_deliver(&f, "a");
-    ASSERT_LOG("receive:10");
-    fake_deliver(&f, "");
-    fake_advance(&f, PAUSES_MS[0]); /* from the start again */
-    ASSERT_LOG("receive:10");
-    end();
-}
-END_TEST
-
-START_TEST(partial_answers_add_polls_while_slots_are_free)
-{
-    begin(100);
-    for (int want = 2; want <= 6; want++) {
-        char id[16];
-        (void)snprintf(id, sizeof id, "m%d", want);
-        fake_deliver(&f, id);
-        ck_assert_int_eq(f.poll_count, want);
-    }
-    fake_advance(&f, 3000); /* these had to wait: the queue is nearly empty */
-    fake_deliver(&f, "n");
-    ck_assert_int_eq(f.poll_count, 6);
-    end();
-}
-END_TEST
-
-START_TEST(hand_backs_that_pile_up_stop_the_fetching)
-{
-    begin(100);
-    for (int round = 0; round < 200 && f.poll_count > 0; round++) {
-        char prefix[16];
-        (void)snprintf(prefix, sizeof prefix, "r%d-", round);
-        fake_deliver_many(&f, prefix, f.polls[0]->asked);
-        struct message *message = NULL;
-        while ((message = fake_take(&f)) != NULL)
-            fake_finish(&f, message, OUTCOME_FAILED);
-    }
-    ck_assert_int_eq(f.poll_count, 0); /* none was ever answered */
-    ck_assert_int_le(f.core.releases.queued + f.core.releases.on_wire, 500);
-    for (int i = 0; i < 100; i++) {
-        fake_answer_all(&f);
-        fake_advance(&f, ACKS_DELAY_MS);
-    }
-    ck_assert_int_gt(f.poll_count, 0);
-    end();
-}
-END_TEST
-
-START_TEST(a_reply_that_is_too_large_is_asked_for_in_parts)
-{
-    static const char *const WANT[] = {"receive:5", "receive:2", "receive:1", "receive:1"};
-    begin(5);
-    (void)fake_log(&f);
-    for (size_t i = 0; i < sizeof WANT / sizeof *WANT; i++) {
-        fake_fail_poll_with(&f, AWS_KIND_BAD_REPLY, "ReplyTooLarge");
-        fake_advance(&f, CORE_BACKOFF_MAX_MS);
-        ASSERT_LOG(WANT[i]);
-    }
-    fake_deliver(&f, "a");
-    ASSERT_LOG("receive:2");
-    end();
-}
-END_TEST
-
-START_TEST(a_queue_with_too_many_messages_in_flight_is_left_alone_for_a_while)
-{
-    begin(5);
-    for (int i = 0; i < 10; i++) {
-        (void)fake_log(&f);
-        fake_fail_poll_with(&f, AWS_KIND_THROTTLED, "OverLimit");
-        fake_advance(&f, CORE_OVER_LIMIT_MS - 1);
-        ASSERT_LOG("");
-        fake_advance(&f, CORE_OVER_LIMIT_MS);
-        ck_assert_int_eq(f.poll_count, 1);
-    }
-    ck_assert(!core_is_over(&f.core));
-    end();
-}
-END_TEST
-
-START_TEST(hung_polls_that_take_all_the_room_are_given_up)
-{
-    begin(10);
-    fake_deliver_many(&f, "m", 10);
-    for (int i = 0; i < 10; i++)
-        handle_one(OUTCOME_DONE);
-    fake_answer_all(&f);
-    ck_assert_int_eq(f.poll_count, 2);
-    (void)fake_log(&f);
-    fake_advance(&f, 20000 + CORE_POLL_OVERDUE_MS - 1);
-    ASSERT_LOG("");
-    fake_advance(&f, 1);
-    ASSERT_LOG("cancel receive:10");
-    ck_assert_int_eq(f.poll_count, 2);
-    end();
-}
-END_TEST
-
-START_TEST(pauses_after_failed_receives_vary_within_half_their_length)
-{
-    int64_t pauses_ms[2];
-    for (int i = 0; i < 2; i++) {
-        struct core_settings settings = fake_settings(5);
-        settings.seed = (uint64_t)i * 1000 + 77;
-        fake_init(&f, &settings);
-        fake_deliver(&f, "a");
-        for (int n = 0; n < 12; n++) {
-            fake_fail_poll(&f, AWS_KIND_TRANSIENT);
-            pauses_ms[i] = f.core.poll_retry_ms - f.now_ms;
-            fake_advance(&f, CORE_BACKOFF_MAX_MS);
-        }
-        ck_assert_int_ge(pauses_ms[i], CORE_BACKOFF_MAX_MS / 2);
-        ck_assert_int_le(pauses_ms[i], CORE_BACKOFF_MAX_MS);
-        end();
-    }
-    ck_assert_int_ne(pauses_ms[0], pauses_ms[1]);
-}
-END_TEST
-
-UNIT_MAIN(
-    "core", one_poll_is_open_from_the_start_and_after_an_empty_answer,
-    a_message_is_deleted_after_it_was_handled_and_not_before,
-    ten_deletes_go_at_once_and_fewer_wait_a_moment_for_more,
-    a_failed_delete_entry_is_sent_again_and_the_others_are_not,
-    deletes_that_fail_beyond_the_lease_are_given_up_but_for_one_and_the_ids_remembered,
-    a_message_whose_delete_is_not_answered_stays_ours,
-    deletes_are_retried_as_long_as_the_lease_can_be_extended, nothing_is_fetched_while_deletes_are_refused,
-    only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain,
-    a_lease_counts_from_when_the_reply_was_made, what_comes_after_its_visibility_timeout_is_never_started,
-    a_redelivery_renews_the_lease_and_old_extensions_say_nothing_of_it,
-    a_message_that_comes_again_between_a_threads_verdict_and_its_hearing_is_handled,
-    a_delete_refused_for_its_handle_is_not_repeated, a_batch_refused_as_a_whole_is_split_into_single_entries,
-    a_message_redelivered_after_its_confirmed_delete_is_deleted_and_not_handled,
-    a_message_delivered_twice_while_held_is_handled_once_and_deleted_by_its_newest_handle,
-    a_redelivery_while_its_delete_is_on_the_wire_is_deleted_with_the_new_handle,
-    all_held_messages_are_extended_in_batches_when_half_their_time_is_over,
-    a_failed_extension_entry_is_sent_again_in_time,
-    an_extension_counts_from_its_sending_and_not_from_its_answer,
-    an_extension_that_is_not_answered_is_sent_again_beside_the_first,
-    a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled,
-    a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried,
-    a_failed_handler_whose_lease_is_lost_asks_nothing_of_sqs,
-    a_message_whose_lease_ran_out_before_its_turn_is_never_started,
-    extensions_end_at_twelve_hours_from_the_receive,
-    a_failed_message_is_shown_again_after_a_delay_that_grows_and_is_not_deleted,
-    a_hand_back_waits_for_the_extension_that_is_under_way,
-    held_and_coming_messages_never_exceed_capacity_and_ten,
-    a_lower_limit_hands_back_the_newest_waiting_messages, receive_errors_back_off_and_the_worker_goes_on,
-    a_worker_that_is_refused_from_the_start_gives_up_after_a_few_seconds,
-    a_queue_that_appears_within_the_start_window_is_worked_on,
-    a_poll_that_hangs_does_not_keep_others_from_being_opened,
-    polls_multiply_while_they_come_back_full_and_fall_to_one_on_an_empty_one,
-    deletes_that_pile_up_stop_the_fetching, empty_answers_that_do_not_wait_are_asked_for_at_a_growing_pace,
-    partial_answers_add_polls_while_slots_are_free, hand_backs_that_pile_up_stop_the_fetching,
-    a_reply_that_is_too_large_is_asked_for_in_parts,
-    a_queue_with_too_many_messages_in_flight_is_left_alone_for_a_while,
-    hung_polls_that_take_all_the_room_are_given_up,
-    pauses_after_failed_receives_vary_within_half_their_length)
+UNIT_MAIN("core", a_message_is_deleted_after_it_was_handled_and_not_before,
+          ten_deletes_go_at_once_and_fewer_wait_a_moment_for_more,
+          a_failed_delete_entry_is_sent_again_and_the_others_are_not,
+          deletes_that_fail_beyond_the_lease_are_given_up_but_for_one_and_the_ids_remembered,
+          a_message_whose_delete_is_not_answered_stays_ours,
+          deletes_are_retried_as_long_as_the_lease_can_be_extended,
+          nothing_is_fetched_while_deletes_are_refused,
+          only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain,
+          a_lease_counts_from_when_the_reply_was_made,
+          what_comes_after_its_visibility_timeout_is_never_started,
+          a_redelivery_renews_the_lease_and_old_extensions_say_nothing_of_it,
+          a_message_that_comes_again_between_a_threads_verdict_and_its_hearing_is_handled,
+          a_delete_refused_for_its_handle_is_not_repeated,
+          a_batch_refused_as_a_whole_is_split_into_single_entries,
+          a_message_redelivered_after_its_confirmed_delete_is_deleted_and_not_handled,
+          a_message_delivered_twice_while_held_is_handled_once_and_deleted_by_its_newest_handle,
+          a_redelivery_while_its_delete_is_on_the_wire_is_deleted_with_the_new_handle,
+          all_held_messages_are_extended_in_batches_when_half_their_time_is_over,
+          a_failed_extension_entry_is_sent_again_in_time,
+          an_extension_counts_from_its_sending_and_not_from_its_answer,
+          an_extension_that_is_not_answered_is_sent_again_beside_the_first,
+          a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled,
+          a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried,
+          a_failed_handler_whose_lease_is_lost_asks_nothing_of_sqs,
+          a_message_whose_lease_ran_out_before_its_turn_is_never_started,
+          extensions_end_at_twelve_hours_from_the_receive,
+          a_failed_message_is_shown_again_after_a_delay_that_grows_and_is_not_deleted,
+          a_hand_back_waits_for_the_extension_that_is_under_way,
+          held_and_coming_messages_never_exceed_capacity_and_ten,
+          a_lower_limit_hands_back_the_newest_waiting_messages)
