@@ -98,6 +98,23 @@ static void message_drop(struct core *core, struct message *message, int64_t now
     core_message_settle(core, message);
 }
 
+/* ---- open polls ---- */
+
+void core_poll_free(struct core *core, struct core_poll *poll)
+{
+    TAILQ_REMOVE(&core->polls, poll, link);
+    core->poll_count--;
+    core->polled -= poll->asked;
+    free(poll);
+}
+
+void core_poll_cancel(struct core *core, struct core_poll *poll)
+{
+    core->ops.cancel(core->ops.arg, poll);
+    core->polls_cancelled++;
+    core_poll_free(core, poll);
+}
+
 /* ---- leases ---- */
 
 void core_lease_changed(struct core *core, struct message *message)

@@ -36,13 +36,16 @@ void core_lease_changed(struct core *core, struct message *message);
 /* Drops a waiting message, marks a running one. May free the message. */
 void core_lease_lost(struct core *core, struct message *message, int64_t now_ms, const char *why);
 
+/* An answered poll is no longer open. */
+void core_poll_free(struct core *core, struct core_poll *poll);
+/* Stops it without an answer. */
+void core_poll_cancel(struct core *core, struct core_poll *poll);
+
 /* Takes over a received message; start_ms: when SQS hid it, at the latest. */
 void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms);
 
 /* ---- core_polls.c ---- */
 
-/* Stops it without an answer. */
-void core_poll_cancel(struct core *core, struct core_poll *poll);
 struct flow_view core_flow_view(struct core *core, int64_t now_ms);
 /* All that there is room for. */
 void core_open_polls(struct core *core, int64_t now_ms);

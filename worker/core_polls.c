@@ -14,21 +14,6 @@
  * bound, far above normal. */
 enum { UNACKED_MAX = 200 };
 
-static void poll_free(struct core *core, struct core_poll *poll)
-{
-    TAILQ_REMOVE(&core->polls, poll, link);
-    core->poll_count--;
-    core->polled -= poll->asked;
-    free(poll);
-}
-
-void core_poll_cancel(struct core *core, struct core_poll *poll)
-{
-    core->ops.cancel(core->ops.arg, poll);
-    core->polls_cancelled++;
-    poll_free(core, poll);
-}
-
 /* xorshift64*: jitter needs no better. */
 static uint64_t next_random(struct core *core)
 {
@@ -220,7 +205,7 @@ void core_on_receive(struct core *core, struct core_poll *poll, int64_t now_ms,
                      const struct aws_result *result, const struct sqs_receive_reply *reply)
 {
     struct core_poll answered = *poll;
-    poll_free(core, poll);
+    core_poll_free(core, poll);
     if (result->kind == AWS_KIND_OK)
         on_receive_ok(core, &answered, now_ms, result, reply);
     else
