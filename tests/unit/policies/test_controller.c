@@ -480,7 +480,38 @@ START_TEST(holds_read_as_plain_words)
 }
 END_TEST
 
-UNIT_MAIN("policies_controller", unknown_or_stale_depth_holds, unknown_or_stale_depth_does_not_grow_either,
+START_TEST(waits_read_as_whole_seconds)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct fleet fleet = fleet_open(NULL, NULL);
+    ck_assert_int_eq(fleet_see(&fleet, 25), 4);
+    fleet.now_ms += 10003;
+    ck_assert_int_eq(fleet_see(&fleet, 25), 4);
+    fleet_text(&fleet.last, &text);
+    ck_assert_str_eq(strbuf_str(&text),
+                     "hold at 4: visible 25 > 20: +2 to 6; scale-out cooldown, 50 s to go");
+    fleet_close(&fleet);
+    strbuf_clean_up(&text);
+}
+END_TEST
+
+/* The high step that a fleet has taken and given back must not keep it from the lowest for the rest of a
+ * cooldown. */
+START_TEST(after_a_shrink_the_lowest_step_counts_as_higher)
+{
+    struct fleet fleet = fleet_open(
+        NULL, "{\"scale_out_cooldown\":\"1h\",\"scale_in_cooldown\":\"1s\",\"scale_in_after\":\"30s\"}");
+    ck_assert_int_eq(fleet_see(&fleet, 700), 30);
+    ck_assert_int_lt(fleet_poll_for(&fleet, 0, 60000), 30);
+    int64_t before = controller_desired(fleet.ctl);
+    ck_assert_int_eq(fleet_poll(&fleet, 25), before + 2);
+    ck_assert_why(&fleet, DECISION_WHY_POLICY);
+    fleet_close(&fleet);
+}
+END_TEST
+
+UNIT_MAIN("policies_controller", waits_read_as_whole_seconds, after_a_shrink_the_lowest_step_counts_as_higher,
+          unknown_or_stale_depth_holds, unknown_or_stale_depth_does_not_grow_either,
           a_sample_of_stale_after_is_still_believed, unknown_workers_do_not_stop_growth,
           after_fallback_after_of_silence_the_fallback_applies,
           a_queue_that_never_answered_falls_back_counted_from_the_first_step,
