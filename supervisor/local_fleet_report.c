@@ -70,30 +70,47 @@ static bool everybody_tells(const struct local_fleet *fleet)
     return ready >= fleet->desired && orphans_count(fleet->orphans, fleet->name) == 0;
 }
 
-/* Gauges of the workers that are not stopping, as old as the oldest word among them; unknown unless all have
- * told. A worker that was ready this instant holds nothing yet. */
-static void observe_gauges(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs)
+static int64_t told_at_ms(const struct local_slot *slot)
+{
+    return slot->has_stats ? slot->stats_at_ms : slot->since_ms;
+}
+
+/* Busy and waiting, as old as the oldest word among the ready workers. One that was ready this instant holds
+ * nothing yet. */
+static void observe_busy(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs)
 {
     int64_t busy = 0;
     int64_t waiting = 0;
-    int64_t capacity = 0;
-    int64_t told_capacity = 0;
     int64_t oldest_ms = now_ms;
     for (size_t i = 0; i < fleet->slot_count; i++) {
         const struct local_slot *slot = fleet->slots[i];
         if (!is_ready(slot))
             continue;
-        int64_t at_ms = slot->has_stats ? slot->stats_at_ms : slot->since_ms;
-        oldest_ms = at_ms < oldest_ms ? at_ms : oldest_ms;
+        oldest_ms = told_at_ms(slot) < oldest_ms ? told_at_ms(slot) : oldest_ms;
         busy += slot->stats.busy;
         waiting += slot->stats.waiting;
-        capacity += slot->capacity;
-        told_capacity += slot->capacity > 0;
     }
     reading_set(&obs->busy, busy, oldest_ms);
     reading_set(&obs->waiting, waiting, oldest_ms);
-    if (told_capacity > 0)
-        reading_set(&obs->worker_capacity, capacity / told_capacity, oldest_ms);
+}
+
+/* What one worker can run at once: the mean over those that told. It holds for the others too, which may be
+ * crashing or starting, so one ready worker is enough. */
+static void observe_capacity(const struct local_fleet *fleet, struct observation *obs)
+{
+    int64_t capacity = 0;
+    int64_t count = 0;
+    int64_t newest_ms = 0;
+    for (size_t i = 0; i < fleet->slot_count; i++) {
+        const struct local_slot *slot = fleet->slots[i];
+        if (!is_ready(slot) || slot->capacity <= 0)
+            continue;
+        capacity += slot->capacity;
+        count++;
+        newest_ms = told_at_ms(slot) > newest_ms ? told_at_ms(slot) : newest_ms;
+    }
+    if (count > 0)
+        reading_set(&obs->worker_capacity, capacity / count, newest_ms);
 }
 
 void local_fleet_observe(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs)
@@ -107,7 +124,8 @@ void local_fleet_observe(const struct local_fleet *fleet, int64_t now_ms, struct
         return;
     struct telemetry_stats totals = totals_of(fleet);
     if (everybody_tells(fleet))
-        observe_gauges(fleet, now_ms, obs);
+        observe_busy(fleet, now_ms, obs);
+    observe_capacity(fleet, obs);
     reading_set(&obs->completed_total, totals.completed, now_ms);
     reading_set(&obs->failed_total, totals.failed, now_ms);
     reading_set(&obs->handle_ms_sum, totals.handle_ms_sum, now_ms);
