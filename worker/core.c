@@ -360,6 +360,7 @@ void core_set_limit(struct core *core, int64_t now_ms, int64_t limit)
 
 void core_run(struct core *core, int64_t now_ms)
 {
+    core->run_ms = now_ms;
     collect(core, now_ms);
     check_leases(core, now_ms);
     trim(core, now_ms);
@@ -427,17 +428,17 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-int64_t core_due_ms(const struct core *core, int64_t now_ms)
+int64_t core_due_ms(const struct core *core)
 {
     int64_t due_ms = core->lease_scan_ms;
     due_ms = least(due_ms, acks_next_ms(&core->deletes));
     due_ms = least(due_ms, acks_next_ms(&core->releases));
     due_ms = least(due_ms, core_drain_due_ms(core));
-    if (core->stage == CORE_RUNNING && now_ms < core->poll_retry_ms)
+    if (core->stage == CORE_RUNNING && core->run_ms < core->poll_retry_ms)
         due_ms = least(due_ms, core->poll_retry_ms);
     const struct core_poll *poll = NULL;
     for (poll = TAILQ_FIRST(&core->polls); poll != NULL; poll = TAILQ_NEXT(poll, link))
-        if (now_ms < poll->overdue_ms && core->stage == CORE_RUNNING)
+        if (core->run_ms < poll->overdue_ms && core->stage == CORE_RUNNING)
             due_ms = least(due_ms, poll->overdue_ms);
     return due_ms;
 }

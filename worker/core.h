@@ -132,6 +132,7 @@ struct core {
     int64_t polls_end_ms, release_ms, end_ms; /* stages of the drain */
     uint64_t random;
     int64_t last_receive_ms;
+    int64_t run_ms; /* time of the last event: what it found not due yet is what is to be waited for */
     struct telemetry_stats stats;
     bool woken; /* ops.wake is owed */
 };
@@ -161,8 +162,9 @@ void core_abandon(struct core *core, int64_t now_ms);
 
 /* ---- questions ---- */
 
-/* When core_on_wakeup() is wanted at the latest; INT64_MAX: only when something happens. */
-int64_t core_due_ms(const struct core *core, int64_t now_ms);
+/* When core_on_wakeup() is wanted at the latest, maybe in the past; INT64_MAX: only when something happens.
+ */
+int64_t core_due_ms(const struct core *core);
 bool core_is_over(const struct core *core);
 void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *ret_stats);
 

@@ -52,7 +52,7 @@ struct runtime {
 static void after_event(struct runtime *rt)
 {
     int64_t now_ms = clock_product_ms();
-    int64_t due_ms = core_due_ms(&rt->core, now_ms);
+    int64_t due_ms = core_due_ms(&rt->core);
     if (core_is_over(&rt->core)) {
         (void)event_base_loopbreak(rt->base);
         return;

@@ -278,7 +278,7 @@ static inline void fake_advance(struct fake *f, int64_t ms)
 {
     int64_t end_ms = f->now_ms + ms;
     for (int turns = 0; turns < 100000; turns++) {
-        int64_t due_ms = core_due_ms(&f->core, f->now_ms);
+        int64_t due_ms = core_due_ms(&f->core);
         if (due_ms > end_ms || core_is_over(&f->core))
             break;
         f->now_ms = due_ms > f->now_ms ? due_ms : f->now_ms;

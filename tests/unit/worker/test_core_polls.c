@@ -291,6 +291,26 @@ START_TEST(pauses_after_failed_receives_vary_within_half_their_length)
 }
 END_TEST
 
+START_TEST(what_was_not_due_at_the_last_event_is_waited_for_although_its_time_has_come_since)
+{
+    begin(5);
+    fake_deliver(&f, "");
+    fake_fail_poll(&f, AWS_KIND_THROTTLED);
+    int64_t retry_ms = f.core.poll_retry_ms;
+    core_on_wakeup(&f.core, retry_ms - 1); /* a timer that is a moment early */
+    ck_assert_int_eq(f.poll_count, 0);
+    ck_assert_int_eq(core_due_ms(&f.core), retry_ms); /* whatever the clock says by now */
+    core_on_wakeup(&f.core, retry_ms);
+    ck_assert_int_eq(f.poll_count, 1);
+    int64_t overdue_ms = f.polls[0]->overdue_ms;
+    core_on_wakeup(&f.core, overdue_ms - 1);
+    ck_assert_int_eq(core_due_ms(&f.core), overdue_ms);
+    core_on_wakeup(&f.core, overdue_ms);
+    ck_assert_int_eq(f.poll_count, 2);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("core_polls", one_poll_is_open_from_the_start_and_after_an_empty_answer,
           receive_errors_back_off_and_the_worker_goes_on,
           a_worker_that_is_refused_from_the_start_gives_up_after_a_few_seconds,
@@ -303,4 +323,5 @@ UNIT_MAIN("core_polls", one_poll_is_open_from_the_start_and_after_an_empty_answe
           a_reply_that_is_too_large_is_asked_for_in_parts,
           a_queue_with_too_many_messages_in_flight_is_left_alone_for_a_while,
           hung_polls_that_take_all_the_room_are_given_up,
-          pauses_after_failed_receives_vary_within_half_their_length)
+          pauses_after_failed_receives_vary_within_half_their_length,
+          what_was_not_due_at_the_last_event_is_waited_for_although_its_time_has_come_since)
