@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.request
 
-BIN = pathlib.Path(os.environ.get("SLUICE_BIN_DIR", pathlib.Path(__file__).resolve().parent.parent / "build" / "bin"))
+BIN = pathlib.Path(os.environ.get("SLUICE_BIN_DIR", pathlib.Path(__file__).parent.parent / "build" / "bin")).resolve()
 TOOLS = pathlib.Path(os.environ.get("SLUICE_TEST_TOOLS", pathlib.Path(__file__).resolve().parent.parent / ".cache"))
 # Under a sanitizer programs are several times slower: tests then use few workers, few threads and speed <= 2.
 SANITIZED = bool(os.environ.get("SLUICE_SANITIZED"))
