@@ -36,6 +36,13 @@ struct sqs_message {
     size_t body_len;
     int64_t receive_count; /* ApproximateReceiveCount; 0 when not told */
     int64_t sent_ms;       /* SentTimestamp, epoch ms; 0 when not told */
+    /* with SQS_SYSTEM_FIFO; NULL when not told */
+    const char *group_id;         /* MessageGroupId; standard queues may have one too */
+    const char *deduplication_id; /* MessageDeduplicationId */
+    const char *sequence_number;  /* SequenceNumber */
+    /* with SQS_SYSTEM_ORIGIN */
+    const char *sender_id;    /* SenderId; NULL when not told */
+    int64_t first_receive_ms; /* ApproximateFirstReceiveTimestamp, epoch ms; 0 when not told */
     const struct sqs_message_attribute *attributes;
     size_t attribute_count;
 };
@@ -43,12 +50,20 @@ struct sqs_message {
 /* Gives one message back to its reply; the last one frees the memory. Thread-safe. */
 void sqs_message_release(struct sqs_message *message);
 
+/* System attributes to ask for beside ApproximateReceiveCount and SentTimestamp. */
+enum sqs_system { SQS_SYSTEM_FIFO = 1U << 0, SQS_SYSTEM_ORIGIN = 1U << 1 };
+
 struct sqs_receive_request {
     const char *queue_url;
     int max_messages;         /* 1..10 */
     int wait_s;               /* 0..20, always sent */
     int visibility_timeout_s; /* -1: the queue's */
     bool message_attributes;  /* ask for all message attributes */
+    unsigned system;          /* enum sqs_system */
+    /* ReceiveRequestAttemptId of a FIFO queue, NULL: none. A receive that is sent again with the same one
+     * within five minutes, while no visibility timeout of its messages changed, brings the same messages
+     * again. */
+    const char *attempt_id;
 };
 
 /* `messages` has `count` entries (0: nothing arrived), each owned by the callee until it releases it; a
@@ -79,6 +94,8 @@ struct sqs_send_entry {
     int delay_s; /* -1: the queue's */
     const struct sqs_message_attribute *attributes;
     size_t attribute_count;
+    const char *group_id;         /* MessageGroupId; NULL: none (a FIFO queue refuses that) */
+    const char *deduplication_id; /* MessageDeduplicationId; NULL: none */
 };
 
 /* Fate of entry i of a batch, in the order of the request. */

@@ -19,6 +19,8 @@ static void encode_stats(const struct telemetry_stats *stats, struct jsonw *w)
 #define X(name) jsonw_key_int(w, #name, stats->name);
     TELEMETRY_GAUGES(X)
     TELEMETRY_COUNTERS(X)
+    TELEMETRY_MORE_GAUGES(X)
+    TELEMETRY_MORE_COUNTERS(X)
 #undef X
 }
 
@@ -32,6 +34,7 @@ void telemetry_add_counters(struct telemetry_stats *sum, const struct telemetry_
 {
 #define X(name) sum->name = add_saturating(sum->name, more->name);
     TELEMETRY_COUNTERS(X)
+    TELEMETRY_MORE_COUNTERS(X)
 #undef X
 }
 
@@ -122,6 +125,12 @@ static int parse_stats(const json_t *object, struct telemetry_stats *stats, stru
     if (get_count(object, #name, &stats->name, err) != 0)                                                    \
         return -1;
     TELEMETRY_COUNTERS(X)
+#undef X
+#define X(name)                                                                                              \
+    if (json_object_get(object, #name) != NULL && get_count(object, #name, &stats->name, err) != 0)          \
+        return -1;
+    TELEMETRY_MORE_GAUGES(X)
+    TELEMETRY_MORE_COUNTERS(X)
 #undef X
     return 0;
 }

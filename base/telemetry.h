@@ -33,12 +33,22 @@ enum telemetry_state { TELEMETRY_RUNNING, TELEMETRY_DRAINING, TELEMETRY_STATE_MA
     X(receives) X(receives_full) X(receives_empty) X(handle_ms_sum) X(wait_ms_sum)
 /* clang-format on */
 
+/* Added later: a worker may leave them out, they count as 0 then. */
+#define TELEMETRY_MORE_GAUGES(X) X(brake_percent) X(oldest_held_ms)
+/* clang-format off */
+#define TELEMETRY_MORE_COUNTERS(X) \
+    X(retried) X(rejected) X(quarantined) X(duplicates) X(received_again) X(receives_failed) \
+    X(receives_cancelled) X(extends_failed) X(stale_handles) X(calls)
+/* clang-format on */
+
 struct telemetry_stats {
     int64_t t_ms; /* product time */
     enum telemetry_state state;
 #define X(name) int64_t name;
     TELEMETRY_GAUGES(X)
     TELEMETRY_COUNTERS(X)
+    TELEMETRY_MORE_GAUGES(X)
+    TELEMETRY_MORE_COUNTERS(X)
 #undef X
 };
 

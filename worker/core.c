@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- messages ---- */
 
@@ -18,6 +19,9 @@ struct message *core_message_new(struct core *core, struct sqs_message *sqs, int
     message->first = sqs;
     message->newest = sqs;
     message->phase = MESSAGE_GONE;
+    message->retry_delay_s = -1;
+    message->status = INT64_MIN;
+    atomic_store(&message->cancel_fd, -1);
     TAILQ_INSERT_TAIL(&core->all, message, all);
     lease_start(&message->lease, &core->rules, start_ms);
     core_lease_changed(core, message);
@@ -117,11 +121,25 @@ void core_poll_cancel(struct core *core, struct core_poll *poll)
 
 /* ---- leases ---- */
 
+/* Wakes a handler that waits for it. The thread may be done with the message and have the next one by now: it
+ * takes the false alarm for what it is. */
+static void message_cancel(struct message *message)
+{
+    uint64_t one = 1;
+    int fd = atomic_load(&message->cancel_fd);
+    if (fd < 0)
+        return;
+    ssize_t n = write(fd, &one, sizeof one);
+    (void)n; /* fails only when the counter is full: then it is readable */
+}
+
 void core_lease_changed(struct core *core, struct message *message)
 {
     int64_t next_ms = lease_next_ms(&message->lease);
     atomic_store(&message->lease_until_ms, message->lease.until_ms);
     atomic_store(&message->lease_lost, message->lease.lost);
+    if (message->lease.lost)
+        message_cancel(message);
     if (next_ms < core->lease_scan_ms)
         core->lease_scan_ms = next_ms;
 }

@@ -1,11 +1,13 @@
 /* The list of built-in handlers and the smallest of them: noop, which measures the worker itself. */
 #include "worker/handlers.h"
 
+#include "base/exitcode.h"
+
 #include <string.h>
 
 static const struct option_row NO_OPTIONS[] = {OPTION_END};
 
-static void *noop_open(const void *options, const struct handler_host *host, struct err *err)
+static void *noop_open(const void *options, const struct sluice_host *host, struct err *err)
 {
     static char instance;
     (void)options;
@@ -20,13 +22,13 @@ static int64_t noop_limit(const void *instance)
     return 0;
 }
 
-static enum handler_verdict noop_handle(void *instance, const struct handler_message *message,
-                                        const struct handler_context *context)
+static enum sluice_verdict noop_handle(void *instance, const struct sluice_message *message,
+                                       const struct sluice_context *context)
 {
     (void)instance;
     (void)message;
     (void)context;
-    return HANDLER_DONE;
+    return SLUICE_DONE;
 }
 
 static void noop_close(void *instance)
@@ -35,8 +37,7 @@ static void noop_close(void *instance)
 }
 
 const struct handler HANDLER_NOOP = {
-    .abi_version = HANDLER_ABI_VERSION,
-    .flags = HANDLER_NONBLOCKING,
+    .flags = SLUICE_NONBLOCKING,
     .name = "noop",
     .help = "does nothing and succeeds; for measuring",
     .options = NO_OPTIONS,
@@ -46,6 +47,7 @@ const struct handler HANDLER_NOOP = {
     .limit = noop_limit,
     .handle = noop_handle,
     .close = noop_close,
+    .open_exit_code = EXIT_CODE_CONFIG,
 };
 
 static const struct handler *const ALL[] = {&HANDLER_PAYMENT, &HANDLER_NOOP, NULL};

@@ -33,7 +33,9 @@ enum message_outcome {
     OUTCOME_NONE,
     OUTCOME_DONE,
     OUTCOME_FAILED,
-    OUTCOME_LAPSED, /* never started: the lease had run out when its turn came */
+    OUTCOME_RETRY,    /* not now; nothing wrong with the message */
+    OUTCOME_REJECTED, /* can never be handled */
+    OUTCOME_LAPSED,   /* never started: the lease had run out when its turn came */
 };
 
 enum { MESSAGE_REASON_MAX = 200 };
@@ -53,10 +55,13 @@ struct message {
     enum message_outcome outcome;
     int64_t start_ms, end_ms; /* product time of handle() */
     char *reason;             /* why it failed; owned, may be NULL */
+    int64_t retry_delay_s;    /* the handler's wish, -1: none */
+    int64_t status;           /* exit code, HTTP status ... of the failure, INT64_MIN: none */
 
     /* written by the I/O thread, read by handler threads */
     atomic_int_fast64_t lease_until_ms;
     atomic_bool lease_lost;
+    atomic_int cancel_fd; /* eventfd of the thread that handles it, -1: not asked for; see pool.c */
 
     /* I/O thread only */
     TAILQ_ENTRY(message) all; /* core.all, until it is freed */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/exitcode.h"
 #include "worker/order.h"
 
 #include <errno.h>
@@ -44,13 +45,13 @@ static const struct option_row ENVIRONMENT[] = {
 
 struct payment {
     const struct payment_options *options; /* not owned */
-    const struct handler_host *host;       /* not owned */
+    const struct sluice_host *host;        /* not owned */
     int ledger_fd;                         /* -1: no ledger */
     /* A line was cut by a full disk: the next one starts on a line of its own. */
     atomic_bool torn;
 };
 
-static void *payment_open(const void *options, const struct handler_host *host, struct err *err)
+static void *payment_open(const void *options, const struct sluice_host *host, struct err *err)
 {
     struct payment *payment = xcalloc(1, sizeof *payment);
     payment->options = options;
@@ -89,7 +90,7 @@ static int write_ledger(struct payment *payment, const char *line, size_t len, s
     return err_set(err, "ledger: %zd of %zu bytes written", written, len);
 }
 
-static int record(struct payment *payment, const struct order *order, const struct handler_message *message,
+static int record(struct payment *payment, const struct order *order, const struct sluice_message *message,
                   int64_t start_ms, int64_t end_ms, struct err *err)
 {
     char line[512];
@@ -103,8 +104,8 @@ static int record(struct payment *payment, const struct order *order, const stru
     return write_ledger(payment, line, (size_t)len, err);
 }
 
-static enum handler_verdict payment_handle(void *instance, const struct handler_message *message,
-                                           const struct handler_context *context)
+static enum sluice_verdict payment_handle(void *instance, const struct sluice_message *message,
+                                          const struct sluice_context *context)
 {
     struct payment *payment = instance;
     struct order order;
@@ -121,10 +122,10 @@ static enum handler_verdict payment_handle(void *instance, const struct handler_
     }
     if (record(payment, &order, message, start_ms, clock_product_ms(), &err) != 0)
         goto failed;
-    return HANDLER_DONE;
+    return SLUICE_DONE;
 failed:
     context->set_reason(context, err.text);
-    return HANDLER_FAILED;
+    return SLUICE_FAILED;
 }
 
 static void payment_close(void *instance)
@@ -136,7 +137,6 @@ static void payment_close(void *instance)
 }
 
 const struct handler HANDLER_PAYMENT = {
-    .abi_version = HANDLER_ABI_VERSION,
     .flags = 0,
     .name = "payment",
     .help = "pays the orders of the flash sale",
@@ -147,4 +147,5 @@ const struct handler HANDLER_PAYMENT = {
     .limit = payment_limit,
     .handle = payment_handle,
     .close = payment_close,
+    .open_exit_code = EXIT_CODE_IO,
 };

@@ -18,6 +18,8 @@ struct thread {
     pthread_cond_t wake;
     bool woken;
     struct thread *idle_next;
+    struct message *message; /* that it handles */
+    int cancel_fd;           /* eventfd, made when a handler first asks for it; -1: not yet */
 };
 
 struct pool {
@@ -40,64 +42,116 @@ struct pool {
 
 /* ---- one message ---- */
 
-static bool context_lease_lost(const struct handler_context *context)
+static struct message *message_of(const struct sluice_context *context)
 {
-    const struct message *message = context->host;
+    const struct thread *thread = context->host;
+    return thread->message;
+}
+
+static bool context_lease_lost(const struct sluice_context *context)
+{
+    const struct message *message = message_of(context);
     return atomic_load(&message->lease_lost) || clock_product_ms() >= atomic_load(&message->lease_until_ms);
 }
 
-static void context_set_reason(const struct handler_context *context, const char *reason)
+static void context_set_reason(const struct sluice_context *context, const char *reason)
 {
-    struct message *message = context->host;
+    struct message *message = message_of(context);
     free(message->reason);
     message->reason = xstrndup(reason, strnlen(reason, MESSAGE_REASON_MAX));
 }
 
-static void context_log(const struct handler_context *context, enum handler_log_level level, const char *text)
+static void context_set_retry_delay(const struct sluice_context *context, int64_t seconds)
+{
+    struct message *message = message_of(context);
+    message->retry_delay_s = seconds < 0                      ? 0
+                             : seconds > SQS_VISIBILITY_MAX_S ? SQS_VISIBILITY_MAX_S
+                                                              : seconds;
+}
+
+static void context_set_status(const struct sluice_context *context, int64_t status)
+{
+    message_of(context)->status = status;
+}
+
+/* First the descriptor is published, then the flag is read; the I/O thread sets the flag first. So one of the
+ * two sees the other. */
+static int context_cancel_fd(const struct sluice_context *context)
+{
+    struct thread *thread = context->host;
+    uint64_t count = 0;
+    if (thread->cancel_fd < 0)
+        thread->cancel_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (thread->cancel_fd < 0 || atomic_load(&thread->message->cancel_fd) >= 0)
+        return thread->cancel_fd;
+    ssize_t n = read(thread->cancel_fd, &count, sizeof count); /* an alarm for an earlier message */
+    (void)n;
+    atomic_store(&thread->message->cancel_fd, thread->cancel_fd);
+    if (context_lease_lost(context)) {
+        count = 1;
+        n = write(thread->cancel_fd, &count, sizeof count);
+        (void)n;
+    }
+    return thread->cancel_fd;
+}
+
+static void context_log(const struct sluice_context *context, enum sluice_log_level level, const char *text)
 {
     static const enum log_level LEVELS[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR};
-    const struct message *message = context->host;
-    LOG(level <= HANDLER_LOG_ERROR ? LEVELS[level] : LOG_ERROR, text,
+    const struct message *message = message_of(context);
+    LOG(level <= SLUICE_LOG_ERROR ? LEVELS[level] : LOG_ERROR, text,
         LOG_STR("message_id", message->first->id));
 }
 
-static enum handler_verdict call_handler(const struct pool *pool, const struct handler_message *view,
-                                         const struct handler_context *context)
+static enum sluice_verdict call_handler(const struct pool *pool, const struct sluice_message *view,
+                                        const struct sluice_context *context)
 {
     return pool->options.handler->handle(pool->options.instance, view, context);
 }
 
 /* The SQS message as the handler wants it. attributes has room for all of them. */
-static struct handler_message view_of(const struct sqs_message *sqs, struct handler_attribute *attributes)
+static struct sluice_message view_of(const struct sqs_message *sqs, struct sluice_attribute *attributes)
 {
     for (size_t i = 0; i < sqs->attribute_count; i++)
-        attributes[i] = (struct handler_attribute){.name = sqs->attributes[i].name,
-                                                   .data_type = sqs->attributes[i].data_type,
-                                                   .value = sqs->attributes[i].value,
-                                                   .value_len = sqs->attributes[i].value_len};
-    return (struct handler_message){.id = sqs->id,
-                                    .body = sqs->body,
-                                    .body_len = sqs->body_len,
-                                    .receive_count = sqs->receive_count,
-                                    .sent_ms = sqs->sent_ms,
-                                    .attributes = attributes,
-                                    .attribute_count = sqs->attribute_count};
+        attributes[i] = (struct sluice_attribute){.name = sqs->attributes[i].name,
+                                                  .data_type = sqs->attributes[i].data_type,
+                                                  .value = sqs->attributes[i].value,
+                                                  .value_len = sqs->attributes[i].value_len};
+    return (struct sluice_message){.size = sizeof(struct sluice_message),
+                                   .id = sqs->id,
+                                   .body = sqs->body,
+                                   .body_len = sqs->body_len,
+                                   .receive_count = sqs->receive_count,
+                                   .sent_ms = sqs->sent_ms,
+                                   .attributes = attributes,
+                                   .attribute_count = sqs->attribute_count,
+                                   .receipt_handle = sqs->receipt_handle,
+                                   .group_id = sqs->group_id,
+                                   .deduplication_id = sqs->deduplication_id,
+                                   .sequence_number = sqs->sequence_number,
+                                   .sender_id = sqs->sender_id,
+                                   .first_receive_ms = sqs->first_receive_ms};
 }
 
-static enum handler_verdict handle(const struct pool *pool, struct message *message)
+static enum sluice_verdict handle(struct thread *thread)
 {
+    const struct pool *pool = thread->pool;
     /* Read-only while it runs: the I/O thread may change message->newest, never message->first. */
-    const struct sqs_message *sqs = message->first;
-    struct handler_context context = {.host = message,
-                                      .lease_lost = context_lease_lost,
-                                      .set_reason = context_set_reason,
-                                      .log = context_log};
+    const struct sqs_message *sqs = thread->message->first;
+    struct sluice_context context = {.size = sizeof context,
+                                     .host = thread,
+                                     .lease_lost = context_lease_lost,
+                                     .cancel_fd = context_cancel_fd,
+                                     .set_reason = context_set_reason,
+                                     .set_retry_delay = context_set_retry_delay,
+                                     .set_status = context_set_status,
+                                     .log = context_log};
     struct sns_envelope envelope = {.body = NULL};
     struct err err;
-    enum handler_verdict verdict = HANDLER_FAILED;
-    struct handler_attribute *attributes =
+    enum sluice_verdict verdict = SLUICE_FAILED;
+    struct sluice_attribute *attributes =
         sqs->attribute_count > 0 ? xcalloc(sqs->attribute_count, sizeof *attributes) : NULL;
-    struct handler_message view = view_of(sqs, attributes);
+    struct sluice_message view = view_of(sqs, attributes);
     switch (sns_unwrap(pool->options.sns, view.body, view.body_len, &envelope, &err)) {
     case SNS_REFUSED:
         context_set_reason(&context, err.text);
@@ -117,12 +171,20 @@ static enum handler_verdict handle(const struct pool *pool, struct message *mess
     return verdict;
 }
 
-static void run(const struct pool *pool, struct message *message)
+static void run(struct thread *thread, struct message *message)
 {
+    static const enum message_outcome OUTCOMES[] = {[SLUICE_DONE] = OUTCOME_DONE,
+                                                    [SLUICE_FAILED] = OUTCOME_FAILED,
+                                                    [SLUICE_RETRY] = OUTCOME_RETRY,
+                                                    [SLUICE_REJECT] = OUTCOME_REJECTED};
+    thread->message = message;
     message->start_ms = clock_product_ms();
-    enum handler_verdict verdict = handle(pool, message);
+    unsigned verdict = (unsigned)handle(thread);
     message->end_ms = clock_product_ms();
-    message->outcome = verdict == HANDLER_DONE ? OUTCOME_DONE : OUTCOME_FAILED;
+    message->outcome = verdict < sizeof OUTCOMES / sizeof *OUTCOMES ? OUTCOMES[verdict] : OUTCOME_FAILED;
+    /* No write to the descriptor for this message once it is done: the next one makes its own. */
+    atomic_store(&message->cancel_fd, -1);
+    thread->message = NULL;
 }
 
 /* ---- threads ---- */
@@ -132,7 +194,7 @@ static void run(const struct pool *pool, struct message *message)
 static bool must_notify(struct pool *pool, bool more)
 {
     const struct dispatch *d = pool->dispatch;
-    bool quick = (pool->options.handler->flags & HANDLER_NONBLOCKING) != 0;
+    bool quick = (pool->options.flags & SLUICE_NONBLOCKING) != 0;
     if (pool->notified || d->done_count == 0)
         return false;
     if (quick && more && d->done_count < SQS_BATCH_MAX)
@@ -184,7 +246,7 @@ static void *thread_main(void *arg)
         if (tell)
             notify(pool);
         if (message != NULL)
-            run(pool, message);
+            run(self, message);
         (void)pthread_mutex_lock(lock);
         if (message != NULL)
             dispatch_finish(pool->dispatch, message);
@@ -207,7 +269,7 @@ void pool_wake(struct pool *pool)
 {
     (void)pthread_mutex_lock(&pool->dispatch->lock);
     int wanted = dispatch_startable(pool->dispatch) - pool->waking;
-    if ((pool->options.handler->flags & HANDLER_NONBLOCKING) != 0) {
+    if ((pool->options.flags & SLUICE_NONBLOCKING) != 0) {
         /* Threads beyond the processors only cost switches then. */
         int awake = pool->options.threads - pool->idle_count;
         int most = pool->cpus > 1 ? pool->cpus - 1 : 1;
@@ -247,6 +309,7 @@ static int start_threads(struct pool *pool, struct err *err)
     for (int i = 0; error == 0 && i < pool->options.threads; i++) {
         struct thread *thread = &pool->threads[i];
         thread->pool = pool;
+        thread->cancel_fd = -1;
         (void)pthread_cond_init(&thread->wake, NULL);
         error = pthread_create(&thread->id, &attr, thread_main, thread);
         if (error == 0)
@@ -303,6 +366,8 @@ void pool_destroy(struct pool *pool)
     for (int i = 0; i < pool->started; i++) {
         (void)pthread_join(pool->threads[i].id, NULL);
         (void)pthread_cond_destroy(&pool->threads[i].wake);
+        if (pool->threads[i].cancel_fd >= 0)
+            (void)close(pool->threads[i].cancel_fd);
     }
     (void)pthread_cond_destroy(&pool->barrier);
     if (pool->event_fd >= 0)

@@ -21,6 +21,7 @@ struct pool_options {
     size_t stack_bytes; /* rounded up to what the system wants */
     enum sns_mode sns;
     const struct handler *handler;
+    uint32_t flags;            /* of handler and instance */
     void *instance;            /* of the handler; outlives the pool */
     struct dispatch *dispatch; /* outlives the pool */
 };

@@ -25,8 +25,9 @@
 
 struct runtime {
     const struct settings *settings;
-    struct handler_host host;
+    struct sluice_host host;
     void *instance; /* of the handler */
+    uint32_t flags; /* of handler and instance */
     struct event_base *base;
     struct aws_credentials_provider *credentials;
     struct aws_client *poll_client;
@@ -102,7 +103,8 @@ static void op_receive(void *arg, struct core_poll *poll)
         .max_messages = poll->asked,
         .wait_s = poll->wait_s,
         .visibility_timeout_s = rt->core.settings.visibility_s,
-        .message_attributes = (rt->settings->handler->flags & HANDLER_WANTS_ATTRIBUTES) != 0,
+        .system = (rt->flags & SLUICE_WANTS_ORIGIN) != 0 ? SQS_SYSTEM_ORIGIN : 0,
+        .message_attributes = (rt->flags & SLUICE_WANTS_ATTRIBUTES) != 0,
     };
     poll->owner = rt;
     poll->call = sqs_receive_message(rt->poll_client, &request, on_receive, poll);
@@ -288,6 +290,7 @@ static int start_threads(struct runtime *rt)
                                    .stack_bytes = rt->settings->stack_bytes,
                                    .sns = (enum sns_mode)rt->settings->sns,
                                    .handler = rt->settings->handler,
+                                   .flags = rt->flags,
                                    .instance = rt->instance,
                                    .dispatch = &rt->dispatch};
     dispatch_init(&rt->dispatch, (int)rt->settings->threads);
@@ -300,9 +303,19 @@ static int open_handler(struct runtime *rt)
 {
     struct err err;
     const struct handler *handler = rt->settings->handler;
-    rt->host = (struct handler_host){.worker = rt->settings->worker, .pid = (int)getpid()};
+    rt->host = (struct sluice_host){.size = sizeof rt->host,
+                                    .worker = rt->settings->worker,
+                                    .pid = (int)getpid(),
+                                    .threads = (int)rt->settings->threads,
+                                    .queue_url = rt->settings->queue_url,
+                                    .arguments = rt->settings->arguments,
+                                    .argument_count = rt->settings->argument_count};
     rt->instance = handler->open(rt->settings->handler_options, &rt->host, &err);
-    return rt->instance != NULL ? 0 : fail("handler not opened", &err, EXIT_CODE_IO);
+    if (rt->instance == NULL)
+        return fail("handler not opened", &err, handler->open_exit_code);
+    rt->flags =
+        handler->flags | (handler->instance_flags != NULL ? handler->instance_flags(rt->instance) : 0);
+    return 0;
 }
 
 static int watch_events(struct runtime *rt)
@@ -402,6 +415,8 @@ static void finish(struct runtime *rt, int code)
         LOG_INT("returned", stats.returned), LOG_INT("lease_lost", stats.lease_lost),
         LOG_INT("polls_cancelled", rt->core.polls_cancelled));
     /* A handler that does not come back can't be joined; its message has been handed back. */
+    if (stats.busy > 0 && rt->settings->handler->abandon != NULL)
+        rt->settings->handler->abandon(rt->instance);
     if (stats.busy > 0)
         _exit(code);
 }

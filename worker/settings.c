@@ -15,6 +15,8 @@
 
 #define AT(field) offsetof(struct settings, field)
 
+static const char *const PROTECTION_NAMES[] = {"auto", "off", NULL};
+
 static const struct option_row OPTIONS[] = {
     {"handler", OPTION_STRING, AT(handler_name), "payment", 0, 0, NULL, "NAME",
      "what is done with a message"},
@@ -32,6 +34,28 @@ static const struct option_row OPTIONS[] = {
     {"region", OPTION_STRING, AT(region), NULL, 0, 0, NULL, "NAME", "AWS region, else from the environment"},
     {"endpoint_url", OPTION_STRING, AT(endpoint_url), NULL, 0, 0, NULL, "URL",
      "SQS endpoint, else from the environment or the queue's URL"},
+    {"concurrency", OPTION_INT, AT(concurrency), "0", 0, SETTINGS_THREADS_MAX, NULL, "N",
+     "messages handled at once at most, 0 for as many as handler and threads allow"},
+    {"retry_delays", OPTION_STRING, AT(retry_delays), "1s,2s,5s,10s,20s,30s", 0, 0, NULL, "LIST",
+     "when a failed message is visible again, by receive count, each varied by a fifth"},
+    {"dlq_url", OPTION_STRING, AT(dlq_url), NULL, 0, 0, NULL, "URL",
+     "queue for what cannot be handled, sent there with reason, status and attempts"},
+    {"max_receives", OPTION_INT, AT(max_receives), "0", 0, 1000, NULL, "N",
+     "a message that failed so often goes to --dlq-url, 0 for never"},
+    {"idempotency_window", OPTION_INT, AT(idempotency_window), "4096", 0, 1000000, NULL, "N",
+     "finished messages remembered, so that one that comes again is deleted and not handled"},
+    {"failure_brake", OPTION_INT, AT(failure_brake), "50", 0, 100, NULL, "PERCENT",
+     "share of failures from which receiving slows down, 0 for never"},
+    {"metrics_listen", OPTION_STRING, AT(metrics_listen), NULL, 0, 0, NULL, "HOST:PORT",
+     "serve Prometheus text at /metrics, port 0 for any free one"},
+    {"emf", OPTION_BOOL, AT(emf), "false", 0, 0, NULL, NULL,
+     "write CloudWatch embedded-metric lines to standard output"},
+    {"emf_namespace", OPTION_STRING, AT(emf_namespace), "Sluice/Worker", 0, 0, NULL, "NAME",
+     "CloudWatch namespace of --emf"},
+    {"emf_interval", OPTION_DURATION, AT(emf_interval_ms), "60s", 1000, 3600000, NULL, "TIME",
+     "time between two lines of --emf"},
+    {"task_protection", OPTION_ENUM, AT(task_protection), "auto", 0, 0, PROTECTION_NAMES, "MODE",
+     "ECS task scale-in protection while busy: where ECS_AGENT_URI is set, or off"},
     OPTION_END,
 };
 
@@ -45,6 +69,8 @@ static const struct option_row ENVIRONMENT[] = {
      "name in telemetry, logs and ledger, default host-pid"},
     {"sluice_telemetry_fd", OPTION_INT, AT(telemetry_fd), "-1", -1, 1000000, NULL, "FD",
      "stream socket to the supervisor, -1 for none"},
+    {"ecs_agent_uri", OPTION_STRING, AT(ecs_agent_uri), NULL, 0, 0, NULL, "URL",
+     "set by ECS: the task's agent, for task scale-in protection"},
     OPTION_END,
 };
 
@@ -114,7 +140,11 @@ static enum settings_result parse_both(struct both *both, const struct handler *
     if (options_parse_env(ENVIRONMENT, both, "", err) == 0 &&
         options_parse_env(handler->environment, both->handler_options, "", err) == 0)
         rc = options_parse_args(rows, both, argc, argv, operands, &operand_count, err);
-    if (rc == 0 && operand_count > 0)
+    if (rc == 0 && (handler->flags & HANDLER_TAKES_ARGUMENTS) != 0) {
+        both->settings.arguments = operands;
+        both->settings.argument_count = (size_t)operand_count;
+        operands = NULL;
+    } else if (rc == 0 && operand_count > 0)
         rc = err_set(err, "unexpected argument \"%s\": want only options",
                      aws_url_without_userinfo(operands[0], shown, sizeof shown));
     free(operands);
@@ -199,6 +229,9 @@ enum settings_result settings_load(struct settings *settings, int argc, char **a
     free(both);
     if (result == SETTINGS_OK && check(settings, err) != 0)
         result = SETTINGS_WRONG;
+    if (result == SETTINGS_OK && handler->check != NULL &&
+        handler->check(settings->handler_options, settings->arguments, settings->argument_count, err) != 0)
+        result = SETTINGS_WRONG;
     return result;
 }
 
@@ -206,6 +239,8 @@ void settings_clean_up(struct settings *settings)
 {
     options_clean_up(OPTIONS, settings);
     free(settings->worker_name);
+    free(settings->ecs_agent_uri);
+    free(settings->arguments);
     if (settings->handler != NULL && settings->handler_options != NULL)
         options_clean_up(settings->handler->options, settings->handler_options);
     free(settings->handler_options);

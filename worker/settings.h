@@ -25,13 +25,29 @@ struct settings {
     int64_t telemetry_fd; /* -1: none */
     char *region;
     char *endpoint_url;
+    int64_t concurrency;        /* handlers at once at most, 0: as handler and threads allow */
+    char *retry_delays;         /* list of durations, by receive count */
+    char *dlq_url;              /* NULL: the queue's own redrive policy alone */
+    int64_t max_receives;       /* a message that failed so often goes to dlq_url; 0: never for that */
+    int64_t idempotency_window; /* finished ids remembered, 0: none */
+    int64_t failure_brake;      /* percent of failures from which receiving slows, 0: never */
+    char *metrics_listen;       /* HOST:PORT of the Prometheus text, NULL: none */
+    bool emf;
+    char *emf_namespace;
+    int64_t emf_interval_ms;
+    int task_protection; /* enum settings_protection */
+    char *ecs_agent_uri; /* ECS_AGENT_URI, NULL: not on ECS */
 
     /* derived */
     const struct handler *handler;
     void *handler_options; /* owned */
     size_t stack_bytes;
-    char worker[64]; /* worker_name, or host-pid */
+    char worker[64];        /* worker_name, or host-pid */
+    const char **arguments; /* behind "--", NULL-terminated; array owned, texts are argv's */
+    size_t argument_count;
 };
+
+enum settings_protection { SETTINGS_PROTECTION_AUTO, SETTINGS_PROTECTION_OFF };
 
 enum settings_result { SETTINGS_OK, SETTINGS_HELP, SETTINGS_WRONG };
 

@@ -24,8 +24,8 @@ extern const char *const SNS_MODE_NAMES[SNS_MODE_MAX + 1]; /* "auto", "raw", "sn
 
 /* Memory of one unwrapped message. Zero it before use; clean it up after the handler is done. */
 struct sns_envelope {
-    struct strbuf text;     /* a copy of the body, parsed in place */
-    struct handler_sns sns; /* points into text */
+    struct strbuf text;    /* a copy of the body, parsed in place */
+    struct sluice_sns sns; /* points into text */
     const char *body;
     size_t body_len;
 };

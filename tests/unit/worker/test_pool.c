@@ -24,8 +24,8 @@ static atomic_int g_running, g_most, g_calls;
 static sem_t g_gate;
 static int g_gated;
 
-static enum handler_verdict count_handle(void *instance, const struct handler_message *message,
-                                         const struct handler_context *context)
+static enum sluice_verdict count_handle(void *instance, const struct sluice_message *message,
+                                        const struct sluice_context *context)
 {
     (void)instance;
     int now = atomic_fetch_add(&g_running, 1) + 1;
@@ -37,9 +37,9 @@ static enum handler_verdict count_handle(void *instance, const struct handler_me
     atomic_fetch_add(&g_calls, 1);
     atomic_fetch_sub(&g_running, 1);
     if (message->body[0] != 'x')
-        return HANDLER_DONE;
+        return SLUICE_DONE;
     context->set_reason(context, "an x");
-    return HANDLER_FAILED;
+    return SLUICE_FAILED;
 }
 
 static struct handler counting(uint32_t flags)
@@ -57,6 +57,7 @@ static struct pool *start(const struct handler *handler, void *instance, int thr
                                    .stack_bytes = 262144,
                                    .sns = SNS_AUTO,
                                    .handler = handler,
+                                   .flags = handler->flags,
                                    .instance = instance,
                                    .dispatch = &d};
     ck_assert_int_eq(clock_init_from(NULL, &err), 0);
@@ -71,7 +72,7 @@ static struct pool *start(const struct handler *handler, void *instance, int thr
 static void add(int i, const char *body)
 {
     sqs[i] = (struct sqs_message){.id = "id", .receipt_handle = "h", .body = body, .body_len = strlen(body)};
-    messages[i] = (struct message){.first = &sqs[i], .newest = &sqs[i]};
+    messages[i] = (struct message){.first = &sqs[i], .newest = &sqs[i], .cancel_fd = -1};
     atomic_store(&messages[i].lease_until_ms, INT64_MAX);
     dispatch_add(&d, &messages[i]);
 }
@@ -120,7 +121,7 @@ START_TEST(a_quick_handler_loses_no_wake_up)
 {
     g_gated = 0;
     for (int i = 0; i < 20; i++)
-        run_all(HANDLER_NONBLOCKING, 8, 8);
+        run_all(SLUICE_NONBLOCKING, 8, 8);
 }
 END_TEST
 
@@ -210,7 +211,7 @@ static const char ENVELOPE[] =
 
 static void *open_payment(void **ret_options, const char *ledger, const char *time)
 {
-    static const struct handler_host HOST = {.worker = "w-1", .pid = 42};
+    static const struct sluice_host HOST = {.worker = "w-1", .pid = 42};
     struct err err = {""};
     void *options = xcalloc(1, HANDLER_PAYMENT.options_size);
     options_set_defaults(HANDLER_PAYMENT.options, options);
