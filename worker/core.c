@@ -21,6 +21,7 @@ struct message *core_message_new(struct core *core, struct sqs_message *sqs, int
     message->phase = MESSAGE_GONE;
     message->retry_delay_s = -1;
     message->status = INT64_MIN;
+    message->held_since_ms = start_ms;
     atomic_store(&message->cancel_fd, -1);
     TAILQ_INSERT_TAIL(&core->all, message, all);
     lease_start(&message->lease, &core->rules, start_ms);
@@ -94,8 +95,7 @@ void core_message_release(struct core *core, struct message *message, int delay_
     core_message_set_phase(core, message, MESSAGE_RELEASING, now_ms);
 }
 
-/* Somebody else may have it: nothing more is asked of SQS for it. */
-static void message_drop(struct core *core, struct message *message, int64_t now_ms)
+void core_message_drop(struct core *core, struct message *message, int64_t now_ms)
 {
     forget(core, message);
     core_message_set_phase(core, message, MESSAGE_GONE, now_ms);
@@ -115,7 +115,7 @@ void core_poll_free(struct core *core, struct core_poll *poll)
 void core_poll_cancel(struct core *core, struct core_poll *poll)
 {
     core->ops.cancel(core->ops.arg, poll);
-    core->polls_cancelled++;
+    core->stats.receives_cancelled++;
     core_poll_free(core, poll);
 }
 
@@ -157,7 +157,7 @@ void core_lease_lost(struct core *core, struct message *message, int64_t now_ms,
         LOG_BOOL("started", started), LOG_INT("held_ms", now_ms - message->lease.received_ms));
     if (waited) {
         message->dispatched = false;
-        message_drop(core, message, now_ms);
+        core_message_drop(core, message, now_ms);
     }
 }
 
@@ -176,99 +176,6 @@ static void check_leases(struct core *core, int64_t now_ms)
         else if (next_ms < core->lease_scan_ms)
             core->lease_scan_ms = next_ms;
         message = next;
-    }
-}
-
-/* ---- handled messages ---- */
-
-int core_failure_delay_s(int64_t receive_count)
-{
-    /* Short: a failure of the moment is tried again soon, and a poison message reaches the DLQ within a
-     * minute. */
-    static const int DELAYS_S[] = {1, 2, 5, 10, 20, 30};
-    int64_t last = (int64_t)(sizeof DELAYS_S / sizeof *DELAYS_S) - 1;
-    int64_t i = receive_count < 1 ? 0 : receive_count - 1;
-    return DELAYS_S[i < last ? i : last];
-}
-
-static void count_handled(struct core *core, const struct message *message)
-{
-    int64_t waited_ms = message->start_ms - message->first->sent_ms;
-    core->stats.handle_ms_sum +=
-        message->end_ms > message->start_ms ? message->end_ms - message->start_ms : 0;
-    if (message->first->sent_ms > 0 && waited_ms > 0)
-        core->stats.wait_ms_sum += waited_ms;
-}
-
-static void on_failed(struct core *core, struct message *message, int64_t now_ms)
-{
-    int delay_s = core_failure_delay_s(message->newest->receive_count);
-    core->stats.failed++;
-    if (core_is_worth_logging(++core->handler_failures))
-        LOG(LOG_WARNING, "message failed", LOG_STR("message_id", message->newest->id),
-            LOG_STR("reason", message->reason), LOG_INT("receive_count", message->newest->receive_count),
-            LOG_INT("again_in_s", delay_s), LOG_INT("in_a_row", core->handler_failures));
-    if (message->phase != MESSAGE_HELD)
-        core_message_settle(core, message); /* handed back while it ran, or its lease is gone */
-    else if (message->lease.lost)
-        message_drop(core, message, now_ms);
-    else
-        core_message_release(core, message, delay_s, false, now_ms);
-}
-
-static void on_done(struct core *core, struct message *message, int64_t now_ms)
-{
-    core->stats.completed++;
-    core->handler_failures = 0;
-    /* Handed back while it ran, and yet it finished: a delete by the same handle still works unless another
-     * receive superseded it. One in a batch on the wire is deleted when that ends, see core_acks.c. */
-    if (!message->acking)
-        core_message_set_phase(core, message, MESSAGE_DELETING, now_ms);
-}
-
-static void hand_over(struct core *core, struct message *message)
-{
-    message->dispatched = true;
-    dispatch_add(core->dispatch, message);
-    core->woken = true;
-}
-
-static void on_lapsed(struct core *core, struct message *message, int64_t now_ms)
-{
-    if (message->phase != MESSAGE_HELD) {
-        core_message_settle(core, message);
-        return;
-    }
-    if (!message->lease.lost && !lease_over(&message->lease, now_ms)) {
-        /* It was extended or came again after the thread had looked. */
-        message->outcome = OUTCOME_NONE;
-        if (core->stage == CORE_RUNNING)
-            hand_over(core, message);
-        else
-            core_message_release(core, message, 0, true, now_ms);
-        return;
-    }
-    core_lease_lost(core, message, now_ms, "the visibility timeout ran out before its turn");
-    message_drop(core, message, now_ms);
-}
-
-static void collect(struct core *core, int64_t now_ms)
-{
-    struct message_list done = TAILQ_HEAD_INITIALIZER(done);
-    struct message *message = NULL;
-    dispatch_collect(core->dispatch, &done);
-    while ((message = TAILQ_FIRST(&done)) != NULL) {
-        TAILQ_REMOVE(&done, message, queue);
-        message->dispatched = false;
-        if (message->outcome == OUTCOME_LAPSED) {
-            on_lapsed(core, message, now_ms);
-            continue;
-        }
-        count_handled(core, message);
-        if (message->outcome == OUTCOME_DONE)
-            on_done(core, message, now_ms);
-        else
-            on_failed(core, message, now_ms);
     }
 }
 
@@ -318,6 +225,13 @@ static void refuse_late(struct core *core, struct sqs_message *sqs, int64_t star
     core->ops.release(sqs);
 }
 
+void core_message_hand_over(struct core *core, struct message *message)
+{
+    message->dispatched = true;
+    dispatch_add(core->dispatch, message);
+    core->woken = true;
+}
+
 void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms)
 {
     struct known_entry *entry = known_find(&core->known, sqs->id);
@@ -336,7 +250,7 @@ void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t sta
     }
     message->known = known_add(&core->known, sqs->id, message);
     core_message_set_phase(core, message, MESSAGE_HELD, now_ms);
-    hand_over(core, message);
+    core_message_hand_over(core, message);
 }
 
 /* ---- limits ---- */
@@ -379,7 +293,7 @@ void core_set_limit(struct core *core, int64_t now_ms, int64_t limit)
 void core_run(struct core *core, int64_t now_ms)
 {
     core->run_ms = now_ms;
-    collect(core, now_ms);
+    core_collect(core, now_ms);
     check_leases(core, now_ms);
     trim(core, now_ms);
     core_drain_step(core, now_ms);
@@ -466,6 +380,15 @@ bool core_is_over(const struct core *core)
     return core->stage == CORE_OVER;
 }
 
+/* Leased messages stand in the order of their arrival. */
+static int64_t oldest_held_ms(const struct core *core, int64_t now_ms)
+{
+    const struct message *message = TAILQ_FIRST(&core->leased);
+    while (message != NULL && message->phase != MESSAGE_HELD)
+        message = TAILQ_NEXT(message, leased);
+    return message != NULL && now_ms > message->held_since_ms ? now_ms - message->held_since_ms : 0;
+}
+
 void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *ret_stats)
 {
     int waiting = 0;
@@ -479,4 +402,10 @@ void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *r
     ret_stats->held = core->held_count;
     ret_stats->capacity = core->capacity;
     ret_stats->last_receive_age_ms = now_ms - core->last_receive_ms;
+    ret_stats->oldest_held_ms = oldest_held_ms(core, now_ms);
+}
+
+const struct core_sensors *core_get_sensors(const struct core *core)
+{
+    return &core->sensors;
 }

@@ -12,6 +12,7 @@
 #include "aws/sqs.h"
 #include "base/telemetry.h"
 #include "worker/acks.h"
+#include "worker/core_sensors.h"
 #include "worker/dispatch.h"
 #include "worker/known.h"
 
@@ -127,13 +128,13 @@ struct core {
     int ask_max;           /* messages a poll may ask for; less after a reply that was too large */
     bool ever_received;
     int64_t refused_since_ms; /* never worked and refused since then; 0: not */
-    int64_t polls_cancelled;
 
     int64_t polls_end_ms, release_ms, end_ms; /* stages of the drain */
     uint64_t random;
     int64_t last_receive_ms;
     int64_t run_ms; /* time of the last event: what it found not due yet is what is to be waited for */
     struct telemetry_stats stats;
+    struct core_sensors sensors;
     bool woken; /* ops.wake is owed */
 };
 
@@ -167,6 +168,8 @@ void core_abandon(struct core *core, int64_t now_ms);
 int64_t core_due_ms(const struct core *core);
 bool core_is_over(const struct core *core);
 void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *ret_stats);
+/* Since the start; valid as long as the core, growing with every event. I/O thread. */
+const struct core_sensors *core_get_sensors(const struct core *core);
 
 /* Seconds until a failed message is shown again, by how often it was received. */
 int core_failure_delay_s(int64_t receive_count);

@@ -29,6 +29,12 @@ static void batch_put(struct core_batch *batch, struct message *message, int sec
 
 /* ---- sending ---- */
 
+static void batch_send(struct core *core, struct core_batch *batch)
+{
+    core->stats.calls++;
+    core->ops.send(core->ops.arg, batch);
+}
+
 static void send_from(struct core *core, struct acks *acks, enum core_batch_kind kind, int64_t now_ms)
 {
     struct message *messages[SQS_BATCH_MAX];
@@ -38,7 +44,7 @@ static void send_from(struct core *core, struct acks *acks, enum core_batch_kind
         struct core_batch *batch = batch_new(core, kind, now_ms);
         for (int i = 0; i < count; i++)
             batch_put(batch, messages[i], messages[i]->delay_s);
-        core->ops.send(core->ops.arg, batch);
+        batch_send(core, batch);
     }
 }
 
@@ -72,7 +78,7 @@ static void extend_one(struct core *core, struct core_batch **batch, struct mess
     if (seconds == 0)
         return;
     if (*batch != NULL && message->alone) {
-        core->ops.send(core->ops.arg, *batch);
+        batch_send(core, *batch);
         *batch = NULL;
     }
     if (*batch == NULL)
@@ -81,7 +87,7 @@ static void extend_one(struct core *core, struct core_batch **batch, struct mess
     message->extensions_on_wire++;
     lease_sent(&message->lease, &core->rules, now_ms);
     if ((*batch)->count == SQS_BATCH_MAX || message->alone) {
-        core->ops.send(core->ops.arg, *batch);
+        batch_send(core, *batch);
         *batch = NULL;
     }
 }
@@ -96,7 +102,7 @@ void core_send_extensions(struct core *core, int64_t now_ms)
         if (lease_due(&message->lease, &core->rules, now_ms, true))
             extend_one(core, &batch, message, now_ms);
     if (batch != NULL)
-        core->ops.send(core->ops.arg, batch);
+        batch_send(core, batch);
 }
 
 /* ---- results ---- */
@@ -106,6 +112,7 @@ static void on_extended(struct core *core, struct message *message, const struct
 {
     bool deleting = message->phase == MESSAGE_DELETING;
     message->extensions_on_wire--;
+    core->stats.extends_failed += fate != ACKS_DONE;
     if (message->phase == MESSAGE_RELEASING)
         acks_extension_answered(&core->releases);
     /* Over meanwhile, or a newer delivery has its own lease. */
@@ -179,6 +186,13 @@ static bool worth_retrying(const struct message *message, int64_t now_ms)
     return now_ms < message->lease.until_ms || message->attempts < ACKS_ATTEMPTS_MIN;
 }
 
+/* By when the delete was sent: what counts is whether it could still be ours then. */
+static void record_margin(struct core *core, const struct message *message, int64_t sent_ms)
+{
+    histogram_record(&core->sensors.lease_margin_ms,
+                     message->lease.lost ? 0 : message->lease.until_ms - sent_ms);
+}
+
 static void on_deleted(struct core *core, struct message *message, const struct core_batch *batch, int i,
                        enum acks_fate fate, const char *code, int64_t now_ms)
 {
@@ -192,6 +206,7 @@ static void on_deleted(struct core *core, struct message *message, const struct 
     switch (fate) {
     case ACKS_DONE:
         core->stats.deleted++;
+        record_margin(core, message, batch->sent_ms);
         /* A superseded handle deletes nothing and answers success. */
         core_message_end(core, message, !message->lease.lost && batch->sent_ms < message->lease.until_ms,
                          now_ms);
@@ -245,6 +260,10 @@ static void on_entry(struct core *core, const struct core_batch *batch, int i, i
     struct message *message = batch->messages[i];
     enum acks_fate fate = acks_fate(result, entry, (size_t)batch->count);
     const char *code = result->kind == AWS_KIND_OK ? entry->code : result->code;
+    /* Superseded, deleted, visible again ("MessageNotInflight") or past its time ("InvalidParameterValue").
+     */
+    if (result->kind == AWS_KIND_OK && entry->outcome == SQS_ENTRY_FAILED)
+        core->stats.stale_handles++;
     /* batches_on_wire still counts this batch, so the branches may end the message without freeing it under
      * us. */
     switch (batch->kind) {

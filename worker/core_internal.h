@@ -1,5 +1,5 @@
-/* What the files of the core (core.c, core_polls.c, core_acks.c, core_drain.c) share; nobody else includes
- * this. */
+/* What the files of the core (core.c, core_polls.c, core_verdicts.c, core_acks.c, core_drain.c) share; nobody
+ * else includes this. */
 #ifndef SLUICE_WORKER_CORE_INTERNAL_H
 #define SLUICE_WORKER_CORE_INTERNAL_H
 
@@ -31,6 +31,11 @@ void core_message_end(struct core *core, struct message *message, bool confirmed
 void core_message_release(struct core *core, struct message *message, int delay_s, bool unstarted,
                           int64_t now_ms);
 
+/* Somebody else may have it: nothing more is asked of SQS for it. */
+void core_message_drop(struct core *core, struct message *message, int64_t now_ms);
+/* To the handler threads. */
+void core_message_hand_over(struct core *core, struct message *message);
+
 /* The lease's times changed: tells the handler threads and the scan. */
 void core_lease_changed(struct core *core, struct message *message);
 /* Drops a waiting message, marks a running one. May free the message. */
@@ -49,6 +54,11 @@ void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t sta
 struct flow_view core_flow_view(struct core *core, int64_t now_ms);
 /* All that there is room for. */
 void core_open_polls(struct core *core, int64_t now_ms);
+
+/* ---- core_verdicts.c ---- */
+
+/* Takes what the handler threads have finished. */
+void core_collect(struct core *core, int64_t now_ms);
 
 /* ---- core_acks.c ---- */
 

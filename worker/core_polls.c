@@ -76,6 +76,7 @@ static void on_receive_failed(struct core *core, int asked, int64_t now_ms, cons
         pause_ms = CORE_OVER_LIMIT_MS;
     if (strcmp(result->code, "ReplyTooLarge") == 0)
         core->ask_max = asked > 1 ? asked / 2 : 1;
+    core->stats.receives_failed++;
     core->poll_failures++;
     core->poll_target = 1;
     core->poll_retry_ms = now_ms + pause_ms * core->settings.scale;
@@ -140,8 +141,10 @@ static void on_receive_ok(struct core *core, const struct core_poll *poll, int64
     core->stats.receives_empty += got == 0;
     core->stats.received += (int64_t)reply->count;
     warn_of_md5(core, reply);
-    for (size_t i = 0; i < reply->count; i++)
+    for (size_t i = 0; i < reply->count; i++) {
+        core->stats.received_again += reply->messages[i]->receive_count > 1;
         core_message_accept(core, reply->messages[i], now_ms - result->reply_age_product_ms, now_ms);
+    }
     set_target(core, poll, got, now_ms);
     pace_empties(core, poll, got, now_ms);
 }
@@ -197,6 +200,7 @@ void core_open_polls(struct core *core, int64_t now_ms)
         TAILQ_INSERT_TAIL(&core->polls, poll, link);
         core->poll_count++;
         core->polled += poll->asked;
+        core->stats.calls++;
         core->ops.receive(core->ops.arg, poll);
     }
 }

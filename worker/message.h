@@ -71,6 +71,7 @@ struct message {
     TAILQ_ENTRY(message) leased; /* core.leased: HELD and DELETING */
     TAILQ_ENTRY(message) list;   /* the ack queue it is in */
     struct lease lease;
+    int64_t held_since_ms;  /* when its first delivery began */
     int extensions_on_wire; /* a hand-back waits for these: the order of calls in flight is not ours */
     int batches_on_wire;    /* all batches that name it; it is not freed before they end */
 

@@ -413,7 +413,7 @@ static void finish(struct runtime *rt, int code)
     LOG(LOG_INFO, "bye", LOG_STR("reason", rt->core.reason), LOG_INT("completed", stats.completed),
         LOG_INT("failed", stats.failed), LOG_INT("deleted", stats.deleted),
         LOG_INT("returned", stats.returned), LOG_INT("lease_lost", stats.lease_lost),
-        LOG_INT("polls_cancelled", rt->core.polls_cancelled));
+        LOG_INT("receives_cancelled", stats.receives_cancelled));
     /* A handler that does not come back can't be joined; its message has been handed back. */
     if (stats.busy > 0 && rt->settings->handler->abandon != NULL)
         rt->settings->handler->abandon(rt->instance);

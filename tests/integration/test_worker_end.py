@@ -55,7 +55,7 @@ def test_an_idle_worker_drains_without_sitting_out_its_long_poll(spawn, localaws
     worker.process.signal(signal.SIGTERM)
     assert worker.process.wait(15) == 0  # a long poll is 20 s
     end = [line for line in worker.process.logs() if line["message"] == "bye"]
-    assert end[0]["polls_cancelled"] == 1
+    assert end[0]["receives_cancelled"] == 1
 
 
 def test_the_end_of_the_channel_drains(spawn, localaws, tmp_path):

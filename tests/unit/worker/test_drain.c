@@ -38,7 +38,7 @@ START_TEST(an_idle_worker_gives_its_poll_one_second_and_ends)
     ck_assert(core_is_over(&f.core));
     ck_assert_int_eq(f.core.exit_code, 0);
     ck_assert_str_eq(f.core.reason, "drained");
-    ck_assert_int_eq(f.core.polls_cancelled, 1);
+    ck_assert_int_eq(f.core.stats.receives_cancelled, 1);
     end();
 }
 END_TEST
