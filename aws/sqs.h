@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 enum { SQS_BATCH_MAX = 10, SQS_WAIT_MAX_S = 20, SQS_VISIBILITY_MAX_S = 43200, SQS_ENTRY_ID_MAX = 80 };
+enum { SQS_TOKEN_MAX = 128 }; /* length of group, deduplication and attempt ids */
 
 /* ---- messages ---- */
 

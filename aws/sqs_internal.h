@@ -36,9 +36,12 @@ void sqs_digests_of_entry(const struct sqs_send_entry *entry, struct sqs_digests
 /* Whether a hex digest of a reply (NULL: not given, which passes) is that of our bytes. */
 bool sqs_md5_matches(const uint8_t md5[static AWS_DIGEST_MD5_BYTES], const char *hex);
 
+/* Whether text can be a group, deduplication or attempt id: 1 to 128 letters, digits and punctuation of
+ * ASCII (API reference of SendMessage and ReceiveMessage). */
+bool sqs_is_token(const char *text);
 /* NULL, or why an entry cannot be sent ("the body is not UTF-8"). */
 const char *sqs_entry_problem(const struct sqs_send_entry *entry);
-/* Writes MessageBody, DelaySeconds and MessageAttributes into the open object. */
+/* Writes MessageBody and what else the entry has into the open object. */
 void sqs_write_entry(struct jsonw *w, const struct sqs_send_entry *entry);
 
 /* A string, or null which gives NULL; other types are errors. */

@@ -78,11 +78,23 @@ static bool is_attribute_name(const char *name)
     return len > 0 && len <= 256 && name[len] == '\0';
 }
 
+bool sqs_is_token(const char *text)
+{
+    size_t len = 0;
+    while (text[len] > ' ' && text[len] <= '~' && len <= SQS_TOKEN_MAX)
+        len++;
+    return len >= 1 && len <= SQS_TOKEN_MAX && text[len] == '\0';
+}
+
 const char *sqs_entry_problem(const struct sqs_send_entry *entry)
 {
     /* It would go out with replacement characters, and so be another message than was given. */
     if (!utf8_valid(entry->body, entry->body_len))
         return "the body is not UTF-8";
+    if (entry->group_id != NULL && !sqs_is_token(entry->group_id))
+        return "the group id is not 1 to 128 letters, digits and punctuation";
+    if (entry->deduplication_id != NULL && !sqs_is_token(entry->deduplication_id))
+        return "the deduplication id is not 1 to 128 letters, digits and punctuation";
     for (size_t i = 0; i < entry->attribute_count; i++) {
         const struct sqs_message_attribute *attribute = &entry->attributes[i];
         if (!is_attribute_name(attribute->name))
@@ -122,6 +134,10 @@ void sqs_write_entry(struct jsonw *w, const struct sqs_send_entry *entry)
     jsonw_strn(w, entry->body, entry->body_len);
     if (entry->delay_s >= 0)
         jsonw_key_int(w, "DelaySeconds", entry->delay_s);
+    if (entry->group_id != NULL)
+        jsonw_key_str(w, "MessageGroupId", entry->group_id);
+    if (entry->deduplication_id != NULL)
+        jsonw_key_str(w, "MessageDeduplicationId", entry->deduplication_id);
     if (entry->attribute_count == 0)
         return;
     jsonw_key(w, "MessageAttributes");

@@ -47,25 +47,49 @@ struct message_digests {
     const char *attributes; /* NULL: none */
 };
 
+/* One row a system attribute that is read; the two that are always asked for come first. */
+static const struct {
+    const char *key;
+    size_t member; /* offset in struct sqs_message */
+    bool number;   /* int64_t there, else const char * */
+} SYSTEM_ATTRIBUTES[] = {
+    {"ApproximateReceiveCount", offsetof(struct sqs_message, receive_count), true},
+    {"SentTimestamp", offsetof(struct sqs_message, sent_ms), true},
+    {"MessageGroupId", offsetof(struct sqs_message, group_id), false},
+    {"MessageDeduplicationId", offsetof(struct sqs_message, deduplication_id), false},
+    {"SequenceNumber", offsetof(struct sqs_message, sequence_number), false},
+    {"SenderId", offsetof(struct sqs_message, sender_id), false},
+    {"ApproximateFirstReceiveTimestamp", offsetof(struct sqs_message, first_receive_ms), true},
+};
+enum { SYSTEM_ATTRIBUTE_COUNT = sizeof SYSTEM_ATTRIBUTES / sizeof SYSTEM_ATTRIBUTES[0] };
+
+static bool take_system_attribute(struct jsonp *p, const char *key, struct sqs_message *message)
+{
+    const char *text = NULL;
+    size_t len = 0;
+    size_t i = 0;
+    while (i < SYSTEM_ATTRIBUTE_COUNT && strcmp(key, SYSTEM_ATTRIBUTES[i].key) != 0)
+        i++;
+    if (i == SYSTEM_ATTRIBUTE_COUNT)
+        return jsonp_skip(p);
+    if (!sqs_take_text(p, &text, &len))
+        return false;
+    char *member = (char *)message + SYSTEM_ATTRIBUTES[i].member;
+    int64_t value = sqs_parse_number(text);
+    if (!SYSTEM_ATTRIBUTES[i].number)
+        *(const char **)member = text;
+    else if (value >= 0)
+        *(int64_t *)member = value;
+    return true;
+}
+
 static bool parse_system_attributes(struct jsonp *p, struct sqs_message *message)
 {
     const char *key = NULL;
-    const char *text = NULL;
-    size_t len = 0;
     if (!sqs_take_object(p))
         return p->problem == NULL;
-    while (jsonp_next_key(p, &key)) {
-        bool count = strcmp(key, "ApproximateReceiveCount") == 0;
-        if (!count && strcmp(key, "SentTimestamp") != 0) {
-            (void)jsonp_skip(p);
-            continue;
-        }
-        if (!sqs_take_text(p, &text, &len))
-            break;
-        int64_t value = sqs_parse_number(text);
-        if (value >= 0)
-            *(count ? &message->receive_count : &message->sent_ms) = value;
-    }
+    while (jsonp_next_key(p, &key) && take_system_attribute(p, key, message))
+        continue;
     return p->problem == NULL;
 }
 
@@ -279,17 +303,30 @@ static void on_received(void *arg, const struct aws_result *result, struct strbu
     hand_over(call, result, reply);
 }
 
+/* Names of system attributes, for each set that can be asked for. */
+static void write_system_names(struct jsonw *w, unsigned system)
+{
+    static const char ALWAYS[] = "\"ApproximateReceiveCount\",\"SentTimestamp\"";
+    static const char FIFO[] = ",\"MessageGroupId\",\"MessageDeduplicationId\",\"SequenceNumber\"";
+    static const char ORIGIN[] = ",\"SenderId\",\"ApproximateFirstReceiveTimestamp\"";
+    char names[sizeof ALWAYS + sizeof FIFO + sizeof ORIGIN];
+    int len = snprintf(names, sizeof names, "[%s%s%s]", ALWAYS, (system & SQS_SYSTEM_FIFO) != 0 ? FIFO : "",
+                       (system & SQS_SYSTEM_ORIGIN) != 0 ? ORIGIN : "");
+    jsonw_key(w, "MessageSystemAttributeNames");
+    jsonw_raw(w, names, (size_t)len);
+}
+
 static void write_request(struct jsonw *w, const struct sqs_receive_request *request)
 {
-    static const char SYSTEM_ATTRIBUTES[] = "[\"ApproximateReceiveCount\",\"SentTimestamp\"]";
     jsonw_object(w);
     jsonw_key_str(w, "QueueUrl", request->queue_url);
     jsonw_key_int(w, "MaxNumberOfMessages", request->max_messages);
     jsonw_key_int(w, "WaitTimeSeconds", request->wait_s);
     if (request->visibility_timeout_s >= 0)
         jsonw_key_int(w, "VisibilityTimeout", request->visibility_timeout_s);
-    jsonw_key(w, "MessageSystemAttributeNames");
-    jsonw_raw(w, SYSTEM_ATTRIBUTES, sizeof SYSTEM_ATTRIBUTES - 1);
+    if (request->attempt_id != NULL)
+        jsonw_key_str(w, "ReceiveRequestAttemptId", request->attempt_id);
+    write_system_names(w, request->system);
     if (request->message_attributes) {
         jsonw_key(w, "MessageAttributeNames");
         jsonw_raw(w, "[\"All\"]", 7);
@@ -308,9 +345,12 @@ struct aws_call *sqs_receive_message(struct aws_client *client, const struct sqs
         return sqs_refuse(client, "WaitTimeSeconds must be 0 to 20", on_received, call);
     if (request->visibility_timeout_s > SQS_VISIBILITY_MAX_S)
         return sqs_refuse(client, "VisibilityTimeout must be 0 to 43,200 s", on_received, call);
+    if (request->attempt_id != NULL && !sqs_is_token(request->attempt_id))
+        return sqs_refuse(client, "ReceiveRequestAttemptId must be 1 to 128 letters, digits and punctuation",
+                          on_received, call);
     struct strbuf body = STRBUF_INIT;
     struct jsonw w = JSONW_INIT(&body);
-    (void)strbuf_reserve(&body, 256 + strlen(request->queue_url));
+    (void)strbuf_reserve(&body, 512 + strlen(request->queue_url));
     write_request(&w, request);
     struct sqs_start start = {.target = "AmazonSQS.ReceiveMessage",
                               .queue_url = request->queue_url,

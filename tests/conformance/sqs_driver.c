@@ -95,6 +95,12 @@ static void on_batch(void *arg, const struct aws_result *result, const struct sq
     close_answer(d);
 }
 
+static void write_known(struct jsonw *w, const char *key, const char *text)
+{
+    if (text != NULL)
+        jsonw_key_str(w, key, text);
+}
+
 static void write_message(struct jsonw *w, const struct sqs_message *message)
 {
     jsonw_object(w);
@@ -104,6 +110,11 @@ static void write_message(struct jsonw *w, const struct sqs_message *message)
     jsonw_strn(w, message->body, message->body_len);
     jsonw_key_int(w, "receive_count", message->receive_count);
     jsonw_key_int(w, "sent_ms", message->sent_ms);
+    jsonw_key_int(w, "first_receive_ms", message->first_receive_ms);
+    write_known(w, "group_id", message->group_id);
+    write_known(w, "deduplication_id", message->deduplication_id);
+    write_known(w, "sequence_number", message->sequence_number);
+    write_known(w, "sender_id", message->sender_id);
     jsonw_key(w, "attributes");
     jsonw_array(w);
     for (size_t i = 0; i < message->attribute_count; i++) {
@@ -189,6 +200,9 @@ static struct sqs_send_entry send_entry_of(json_t *entry,
     return (struct sqs_send_entry){.body = json_string_value(body),
                                    .body_len = json_string_length(body),
                                    .delay_s = json_is_integer(delay) ? (int)json_integer_value(delay) : -1,
+                                   .group_id = json_string_value(json_object_get(entry, "group_id")),
+                                   .deduplication_id =
+                                       json_string_value(json_object_get(entry, "deduplication_id")),
                                    .attributes = out,
                                    .attribute_count = message_attributes_of(entry, out)};
 }
@@ -252,8 +266,10 @@ static void do_receive(struct driver *d)
                                           .max_messages = int_of(d, "max", 10),
                                           .wait_s = int_of(d, "wait_s", 0),
                                           .visibility_timeout_s = int_of(d, "visibility_s", -1),
-                                          .message_attributes =
-                                              json_is_true(json_object_get(d->line, "all"))};
+                                          .message_attributes = json_is_true(json_object_get(d->line, "all")),
+                                          .system = (unsigned)int_of(d, "system", 0),
+                                          .attempt_id =
+                                              json_string_value(json_object_get(d->line, "attempt_id"))};
     (void)sqs_receive_message(d->client, &request, on_receive, d);
 }
 

@@ -147,6 +147,20 @@ def test_delayed_messages_count_as_delayed(client, queue):
     assert (counts["visible"], counts["in_flight"], counts["delayed"]) == (0, 0, 1)
 
 
+def test_a_fifo_queue_tells_group_and_sequence(client):
+    created = client("CreateQueue", name="orders.fifo",
+                     attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})
+    queue = created["value"]
+    entries = [{"body": "one", "group_id": "a", "deduplication_id": "d-1"}, {"body": "two", "group_id": "b"}]
+    sent = client("SendMessageBatch", queue=queue, entries=entries)
+    assert [e["outcome"] for e in sent["entries"]] == ["ok", "ok"]
+    got = client("ReceiveMessage", queue=queue, system=3, attempt_id="try-1")["messages"]
+    assert [(m["body"], m["group_id"]) for m in got] == [("one", "a"), ("two", "b")]
+    assert got[0]["deduplication_id"] == "d-1"
+    assert int(got[0]["sequence_number"]) < int(got[1]["sequence_number"])
+    assert got[0]["sender_id"] and got[0]["first_receive_ms"] > 1_600_000_000_000
+
+
 def test_an_empty_queue_gives_no_messages(client, queue):
     answer = client("ReceiveMessage", queue=queue, wait_s=1)
     assert answer["kind"] == "ok" and answer["messages"] == []

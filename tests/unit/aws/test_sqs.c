@@ -169,6 +169,120 @@ START_TEST(a_receive_asks_for_what_is_needed_and_no_more)
 }
 END_TEST
 
+START_TEST(what_a_fifo_queue_and_the_origin_tell_is_asked_for_on_demand)
+{
+    static const struct {
+        unsigned system;
+        const char *names;
+    } cases[] = {
+        {SQS_SYSTEM_FIFO, ",\"MessageGroupId\",\"MessageDeduplicationId\",\"SequenceNumber\"]}"},
+        {SQS_SYSTEM_ORIGIN, ",\"SenderId\",\"ApproximateFirstReceiveTimestamp\"]}"},
+        {SQS_SYSTEM_FIFO | SQS_SYSTEM_ORIGIN,
+         ",\"MessageGroupId\",\"MessageDeduplicationId\",\"SequenceNumber\",\"SenderId\","
+         "\"ApproximateFirstReceiveTimestamp\"]}"},
+    };
+    set_up();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char want[1024];
+        struct sqs_receive_request request = receive_request();
+        request.system = cases[i].system;
+        request.attempt_id = "try-1";
+        (void)snprintf(want, sizeof want,
+                       "{\"QueueUrl\":\"%s\",\"MaxNumberOfMessages\":10,\"WaitTimeSeconds\":0,"
+                       "\"ReceiveRequestAttemptId\":\"try-1\",\"MessageSystemAttributeNames\":["
+                       "\"ApproximateReceiveCount\",\"SentTimestamp\"%s",
+                       QUEUE, cases[i].names);
+        reply_with(200, "{}");
+        (void)sqs_receive_message(g_client, &request, on_receive, NULL);
+        finish("AmazonSQS.ReceiveMessage", want);
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_attempt_id_that_sqs_would_refuse_is_not_sent)
+{
+    char long_id[130];
+    memset(long_id, 'a', 129);
+    long_id[129] = '\0';
+    const char *const bad[] = {"", "a b", "\xc3\xa9", long_id};
+    set_up();
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct sqs_receive_request request = receive_request();
+        request.attempt_id = bad[i];
+        reply_with(200, "{}");
+        (void)sqs_receive_message(g_client, &request, on_receive, NULL);
+        finish(NULL, NULL);
+        ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);
+        ck_assert_str_eq(g_result.message,
+                         "ReceiveRequestAttemptId must be 1 to 128 letters, digits and punctuation");
+        ck_assert_int_eq(g_server.request_count, 0);
+    }
+    long_id[128] = '\0';
+    struct sqs_receive_request request = receive_request();
+    request.attempt_id = long_id;
+    reply_with(200, "{}");
+    (void)sqs_receive_message(g_client, &request, on_receive, NULL);
+    finish("AmazonSQS.ReceiveMessage", NULL);
+    tear_down();
+}
+END_TEST
+
+START_TEST(group_sequence_and_origin_are_read)
+{
+    set_up();
+    receive("{\"Messages\":[{\"MessageId\":\"m-1\",\"ReceiptHandle\":\"h-1\",\"Body\":\"x\",\"Attributes\":{"
+            "\"MessageGroupId\":\"customer \\u0037\",\"SequenceNumber\":\"18849496460467696128\","
+            "\"MessageDeduplicationId\":\"d-1\",\"SenderId\":\"AIDA:me\","
+            "\"ApproximateFirstReceiveTimestamp\":\"1795428186999\",\"SentTimestamp\":\"1795428186873\","
+            "\"ApproximateReceiveCount\":\"2\",\"AWSTraceHeader\":\"Root=1\"}},"
+            "{\"MessageId\":\"m-2\",\"ReceiptHandle\":\"h-2\",\"Body\":\"y\",\"Attributes\":{"
+            "\"MessageGroupId\":null,\"ApproximateFirstReceiveTimestamp\":\"soon\"}}]}");
+    ck_assert_int_eq(g_result.kind, AWS_KIND_OK);
+    ck_assert_uint_eq(g_message_count, 2);
+    const struct sqs_message *one = g_messages[0];
+    ck_assert_str_eq(one->group_id, "customer 7");
+    ck_assert_str_eq(one->deduplication_id, "d-1");
+    ck_assert_str_eq(one->sequence_number, "18849496460467696128");
+    ck_assert_str_eq(one->sender_id, "AIDA:me");
+    ck_assert_int_eq(one->first_receive_ms, 1795428186999);
+    ck_assert_int_eq(one->sent_ms, 1795428186873);
+    ck_assert_int_eq(one->receive_count, 2);
+    const struct sqs_message *two = g_messages[1];
+    ck_assert_ptr_null(two->group_id);
+    ck_assert_ptr_null(two->deduplication_id);
+    ck_assert_ptr_null(two->sequence_number);
+    ck_assert_ptr_null(two->sender_id);
+    ck_assert_int_eq(two->first_receive_ms, 0);
+    release_all();
+    tear_down();
+}
+END_TEST
+
+START_TEST(group_and_deduplication_ids_are_sent)
+{
+    struct sqs_send_entry entries[] = {
+        {.body = "derp", .body_len = 4, .delay_s = -1, .group_id = "g-1", .deduplication_id = "d\"1"},
+        {.body = "derp", .body_len = 4, .delay_s = -1, .group_id = "g-2"}};
+    set_up();
+    reply_with(200, "{}");
+    (void)sqs_send_message_batch(g_client, QUEUE, entries, 2, on_batch, NULL);
+    finish("AmazonSQS.SendMessageBatch",
+           "{\"QueueUrl\":\"http://127.0.0.1/000000000000/orders\",\"Entries\":["
+           "{\"Id\":\"0\",\"MessageBody\":\"derp\",\"MessageGroupId\":\"g-1\",\"MessageDeduplicationId\":"
+           "\"d\\\"1\"},{\"Id\":\"1\",\"MessageBody\":\"derp\",\"MessageGroupId\":\"g-2\"}]}");
+    entries[1].group_id = "g 2";
+    reply_with(200, "{}");
+    (void)sqs_send_message_batch(g_client, QUEUE, entries, 2, on_batch, NULL);
+    finish(NULL, NULL);
+    ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);
+    ck_assert_str_eq(g_result.message,
+                     "entry 1: the group id is not 1 to 128 letters, digits and punctuation");
+    ck_assert_int_eq(g_server.request_count, 0);
+    tear_down();
+}
+END_TEST
+
 /* Digests: md5sum of the bodies, and the attribute vector that test_sqs_message.c has too. */
 #define MESSAGE_ONE                                                                                          \
     "{\"MessageId\":\"m-1\",\"ReceiptHandle\":\"h-1\",\"MD5OfBody\":\"1f3870be274f6c49b3e31a0c6728957f\","   \
@@ -700,7 +814,10 @@ START_TEST(attributes_that_make_no_sense_are_no_zeros)
 }
 END_TEST
 
-UNIT_MAIN("sqs", a_receive_asks_for_what_is_needed_and_no_more, messages_are_read_with_all_their_parts,
+UNIT_MAIN("sqs", a_receive_asks_for_what_is_needed_and_no_more,
+          what_a_fifo_queue_and_the_origin_tell_is_asked_for_on_demand,
+          an_attempt_id_that_sqs_would_refuse_is_not_sent, group_sequence_and_origin_are_read,
+          group_and_deduplication_ids_are_sent, messages_are_read_with_all_their_parts,
           no_messages_come_in_many_forms, a_message_with_a_wrong_digest_is_left_out,
           replies_that_make_no_sense_are_told, a_reply_cut_at_any_byte_gives_no_messages,
           eleven_messages_are_one_too_many, messages_of_one_reply_may_be_released_by_different_threads,

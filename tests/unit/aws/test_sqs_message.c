@@ -81,6 +81,12 @@ START_TEST(entries_that_cannot_travel_unchanged_are_found)
     ck_assert_ptr_nonnull(sqs_entry_problem(&entry));
     attribute.name = "";
     ck_assert_ptr_nonnull(sqs_entry_problem(&entry));
+    entry.attribute_count = 0;
+    entry.deduplication_id = "~!";
+    ck_assert_ptr_null(sqs_entry_problem(&entry));
+    entry.deduplication_id = "\x7f";
+    ck_assert_str_eq(sqs_entry_problem(&entry),
+                     "the deduplication id is not 1 to 128 letters, digits and punctuation");
 }
 END_TEST
 
