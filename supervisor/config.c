@@ -18,7 +18,7 @@ static const char *const FORMAT_NAMES[] = {"from-environment", "plain", "json", 
 
 const struct option_row CONFIG_TOP_ROWS[] = {
     {"region", OPTION_STRING, offsetof(struct config, region), NULL, 0, 0, NULL, NULL,
-     "AWS region; default: AWS_REGION, AWS_DEFAULT_REGION or the profile"},
+     "AWS region; default: what a queue's URL names, AWS_REGION, AWS_DEFAULT_REGION or the profile"},
     {"endpoint_url", OPTION_STRING, offsetof(struct config, endpoint_url), NULL, 0, 0, NULL, "URL",
      "AWS endpoint; default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL or the region's own"},
     {"state_dir", OPTION_STRING, offsetof(struct config, state_dir), CONFIG_STATE_DIR_DEFAULT, 0, 0, NULL,
@@ -172,7 +172,8 @@ void config_clean_up(struct config *config)
 
 const char *config_fleet_region(const struct config *config, const struct config_fleet *fleet)
 {
-    return fleet->region != NULL ? fleet->region : config->region;
+    const char *region = fleet->region != NULL ? fleet->region : config->region;
+    return region != NULL || fleet->queue.region[0] == '\0' ? region : fleet->queue.region;
 }
 
 const char *config_fleet_endpoint(const struct config *config, const struct config_fleet *fleet)

@@ -6,6 +6,7 @@
 #ifndef SLUICE_SUPERVISOR_CONFIG_H
 #define SLUICE_SUPERVISOR_CONFIG_H
 
+#include "aws/endpoint.h"
 #include "base/err.h"
 #include "base/jsonw.h"
 #include "base/options.h"
@@ -36,6 +37,7 @@ struct config_queue {
     char *url;
     char *name;
     int64_t poll_ms;
+    char region[AWS_REGION_BYTES]; /* that the URL names, "" when none */
 };
 
 /* "fleet" of a fleet, type local. Durations are product ms. */
@@ -55,7 +57,7 @@ struct config_local {
 
 struct config_fleet {
     char *name;
-    char *region;       /* NULL: the file's, else the environment's */
+    char *region;       /* NULL: the file's, else the queue URL's, else the environment's */
     char *endpoint_url; /* likewise */
     int journal;        /* enum config_journal */
     struct config_queue queue;
@@ -91,7 +93,8 @@ int config_parse(const char *path, const char *text, size_t len, struct config *
 
 void config_clean_up(struct config *config); /* safe on a zeroed struct */
 
-/* Region and endpoint of a fleet: its own or the file's; NULL when neither says. */
+/* Region and endpoint of a fleet: its own or the file's, the region else the one that the queue's URL names
+ * (SQS takes no signature for another one); NULL when nothing says. */
 const char *config_fleet_region(const struct config *config, const struct config_fleet *fleet);
 const char *config_fleet_endpoint(const struct config *config, const struct config_fleet *fleet);
 

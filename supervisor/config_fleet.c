@@ -2,6 +2,7 @@
 #include "supervisor/config.h"
 
 #include "aws/client.h"
+#include "aws/endpoint.h"
 #include "base/alloc.h"
 #include "base/duration.h"
 #include "base/options_json.h"
@@ -99,7 +100,8 @@ static bool is_queue_name(const char *name)
     size_t len = strlen(name);
     if (len < 1 || len > 80)
         return false;
-    for (const char *c = name; *c != '\0'; c++)
+    const char *end = len > 5 && strcmp(name + len - 5, ".fifo") == 0 ? name + len - 5 : name + len;
+    for (const char *c = name; c < end; c++)
         if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-')
             return false;
     return true;
@@ -131,22 +133,23 @@ int config_check_url(const char *at, const char *key, const char *url, bool want
     return refuse_text(at, key, aws_url_without_userinfo(url, shown, sizeof shown), want, err);
 }
 
-static int check_queue(const struct config_queue *queue, const char *at, struct err *err)
+static int check_queue(struct config_queue *queue, const char *at, struct err *err)
 {
     if ((queue->url == NULL) == (queue->name == NULL))
         return err_set(err, "%s: %s: want exactly one of url and name", at,
                        queue->url == NULL ? "neither url nor name" : "both url and name");
     const char *given = queue->url != NULL ? queue->url : queue->name;
     const char *key = queue->url != NULL ? "url" : "name";
-    size_t len = strlen(given);
     if (queue->url != NULL &&
         config_check_url(at, key, given, true,
                          "a queue URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", err) != 0)
         return -1;
-    if (len > 5 && strcmp(given + len - 5, ".fifo") == 0)
-        return refuse_text(at, key, given, "a standard queue; FIFO queues are not supported", err);
     if (queue->name != NULL && !is_queue_name(queue->name))
-        return refuse_text(at, key, given, "1 to 80 letters, digits, - or _", err);
+        return refuse_text(at, key, given,
+                           "1 to 80 letters, digits, - or _, at the end .fifo for a FIFO queue", err);
+    struct aws_queue_url parts;
+    if (queue->url != NULL && aws_queue_url_parse(queue->url, &parts, err) == 0)
+        memcpy(queue->region, parts.region, sizeof queue->region);
     return 0;
 }
 

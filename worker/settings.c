@@ -31,7 +31,8 @@ static const struct option_row OPTIONS[] = {
      "what running handlers get when draining; never below 2 real seconds"},
     {"stack_size", OPTION_STRING, AT(stack_size), "256KiB", 0, 0, NULL, "SIZE",
      "stack of a handler thread, 64KiB to 64MiB"},
-    {"region", OPTION_STRING, AT(region), NULL, 0, 0, NULL, "NAME", "AWS region, else from the environment"},
+    {"region", OPTION_STRING, AT(region), NULL, 0, 0, NULL, "NAME",
+     "AWS region, else the one in the queue's URL, else from the environment"},
     {"endpoint_url", OPTION_STRING, AT(endpoint_url), NULL, 0, 0, NULL, "URL",
      "SQS endpoint, else from the environment or the queue's URL"},
     {"concurrency", OPTION_INT, AT(concurrency), "0", 0, SETTINGS_THREADS_MAX, NULL, "N",
@@ -199,6 +200,8 @@ static int check(struct settings *settings, struct err *err)
     struct aws_queue_url queue;
     if (aws_queue_url_parse(settings->queue_url, &queue, err) != 0)
         return -1;
+    if (settings->region == NULL && queue.region[0] != '\0')
+        settings->region = xstrdup(queue.region); /* SQS takes no signature for another one */
     if (settings->visibility_ms % 1000 != 0)
         return err_set(err, "--visibility-timeout: want whole seconds, SQS knows no less");
     if (settings->wait_ms % 1000 != 0)

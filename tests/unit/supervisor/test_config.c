@@ -80,9 +80,12 @@ static const struct refusal REFUSED[] = {
      "f.json: fleets[0].queue.url: \"orders\": want a queue URL such as "
      "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"},
     {FILE_WITH("\"queue\":{\"name\":\"a b\"}," LOCAL),
-     "f.json: fleets[0].queue.name: \"a b\": want 1 to 80 letters, digits, - or _"},
-    {FILE_WITH("\"queue\":{\"name\":\"orders.fifo\"}," LOCAL),
-     "f.json: fleets[0].queue.name: \"orders.fifo\": want a standard queue; FIFO queues are not supported"},
+     "f.json: fleets[0].queue.name: \"a b\": want 1 to 80 letters, digits, - or _, at the end .fifo for a "
+     "FIFO queue"},
+    {FILE_WITH("\"queue\":{\"name\":\"or.fifo.x\"}," LOCAL),
+     "f.json: fleets[0].queue.name: \"or.fifo.x\": want 1 to 80 letters, digits, - or _, at the end .fifo "
+     "for a "
+     "FIFO queue"},
     {FILE_WITH("\"queue\":{\"name\":\"orders\",\"poll\":5}," LOCAL),
      "f.json: fleets[0].queue.poll: 5: want a duration with a unit such as \"60s\" or \"5m\", from 200ms to "
      "10m"},
@@ -183,7 +186,7 @@ START_TEST(a_small_file_gets_all_defaults)
     ck_assert_ptr_null(fleet->local.env[0]);
     ck_assert_str_eq(fleet->local.command[0], "sluice-worker");
     ck_assert_ptr_null(fleet->local.command[1]);
-    ck_assert_ptr_null(config_fleet_region(&config, fleet));
+    ck_assert_str_eq(config_fleet_region(&config, fleet), "us-west-2"); /* the URL's */
     ck_assert_str_eq(fleet->controller.policy->name, "threshold");
     config_clean_up(&config);
 }
