@@ -81,10 +81,20 @@ int clock_scale(void)
     return g_scale;
 }
 
-int64_t clock_product_ms(void)
+static int64_t product_ns(void)
 {
     int64_t since_ns = read_ns(CLOCK_BOOTTIME) - g_anchor_boot_ns;
-    return (g_anchor_product_ns + since_ns * g_scale) / NS_PER_MS;
+    return g_anchor_product_ns + since_ns * g_scale;
+}
+
+int64_t clock_product_ms(void)
+{
+    return product_ns() / NS_PER_MS;
+}
+
+int64_t clock_product_us(void)
+{
+    return product_ns() / 1000;
 }
 
 int64_t clock_wall_ms(void)
@@ -109,16 +119,26 @@ int64_t clock_real_us_of_product_ms(int64_t span_ms)
     return (span_ms * 1000 + g_scale - 1) / g_scale;
 }
 
-void clock_sleep_until_product_ms(int64_t until_ms)
+static void sleep_until_boot_ns(int64_t wake_ns)
 {
-    int64_t product_ns = until_ms * NS_PER_MS - g_anchor_product_ns;
-    int64_t wake_ns = g_anchor_boot_ns + (product_ns + g_scale - 1) / g_scale;
     struct timespec wake = {.tv_sec = (time_t)(wake_ns / 1000000000),
                             .tv_nsec = (long)(wake_ns % 1000000000)};
     if (wake_ns <= 0)
         return;
     while (clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &wake, NULL) == EINTR)
         continue;
+}
+
+void clock_sleep_until_product_ms(int64_t until_ms)
+{
+    int64_t span_ns = until_ms * NS_PER_MS - g_anchor_product_ns;
+    sleep_until_boot_ns(g_anchor_boot_ns + (span_ns + g_scale - 1) / g_scale);
+}
+
+void clock_sleep_product_ms(int64_t span_ms)
+{
+    if (span_ms > 0)
+        sleep_until_boot_ns(read_ns(CLOCK_BOOTTIME) + (span_ms * NS_PER_MS + g_scale - 1) / g_scale);
 }
 
 char *clock_format_iso8601(int64_t epoch_ms, char out[static 25])

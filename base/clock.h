@@ -32,8 +32,9 @@ int clock_init_from(const char *setting, struct err *err);
 /* The scale N, 1..20. */
 int clock_scale(void);
 
-/* Product time now, epoch ms. */
+/* Product time now, epoch ms and epoch us: of one instant, the former is a thousandth of the latter, cut. */
 int64_t clock_product_ms(void);
+int64_t clock_product_us(void);
 
 /* Wall clock (CLOCK_REALTIME), epoch ms, unscaled. May jump. */
 int64_t clock_wall_ms(void);
@@ -47,6 +48,8 @@ int64_t clock_real_us_of_product_ms(int64_t span_ms);
 
 /* Sleeps until product time `until_ms`. Blocks the calling thread; not for event loops. */
 void clock_sleep_until_product_ms(int64_t until_ms);
+/* Sleeps for a span of product time, never for less; 0 and below return at once. */
+void clock_sleep_product_ms(int64_t span_ms);
 
 /* "2026-11-23T09:20:00.123Z" for epoch ms, into out (>= 25 bytes). Returns out. */
 char *clock_format_iso8601(int64_t epoch_ms, char out[static 25]);

@@ -47,6 +47,18 @@ static void serve_faults(struct service *service, struct http_conn *conn, const 
     strbuf_clean_up(&body);
 }
 
+static void write_held(struct jsonw *w, const struct histogram *held_us)
+{
+    jsonw_key(w, "held_us");
+    jsonw_object(w);
+    jsonw_key_int(w, "count", held_us->count);
+    jsonw_key_int(w, "sum", held_us->sum);
+    jsonw_key_int(w, "p50", histogram_quantile(held_us, 0.5));
+    jsonw_key_int(w, "p99", histogram_quantile(held_us, 0.99));
+    jsonw_key_int(w, "max", held_us->max);
+    jsonw_end_object(w);
+}
+
 static void write_queue(struct jsonw *w, const struct sqs_queue *queue)
 {
     const struct sqs_queue_stats *s = &queue->stats;
@@ -65,6 +77,10 @@ static void write_queue(struct jsonw *w, const struct sqs_queue *queue)
     jsonw_key_int(w, "redriven_in", (int64_t)s->redriven_in);
     jsonw_key_int(w, "expired", (int64_t)s->expired);
     jsonw_key_int(w, "empty_receives", (int64_t)s->empty_receives);
+    jsonw_key_int(w, "in_flight_max", (int64_t)s->in_flight_max);
+    jsonw_key_int(w, "first_receive_us", s->first_receive_us);
+    jsonw_key_int(w, "last_delete_us", s->last_delete_us);
+    write_held(w, &s->held_us);
     jsonw_end_object(w);
 }
 
@@ -123,8 +139,12 @@ bool admin_serve(struct service *service, struct http_conn *conn, const struct h
         serve_faults(service, conn, request);
     } else if (slice_is(request->path, "/_localaws/stats") && reads) {
         serve_stats(service, conn);
+    } else if (slice_is(request->path, "/_localaws/stats") && slice_is(request->method, "DELETE")) {
+        service_forget_stats(service);
+        serve_stats(service, conn);
     } else {
-        answer_error(conn, 404, "there are /_localaws/faults (GET, POST, DELETE) and /_localaws/stats (GET)");
+        answer_error(conn, 404,
+                     "there are /_localaws/faults (GET, POST, DELETE) and /_localaws/stats (GET, DELETE)");
     }
     return true;
 }

@@ -84,9 +84,17 @@ static void arm_engine_timer(struct service *service, int64_t now_ms)
         loop_timer_arm_product_ms(&service->engine_timer, next_ms - now_ms);
 }
 
+/* Reads the clock for one step of the engine; returns the step's now_ms. */
+static int64_t engine_now_ms(struct service *service)
+{
+    int64_t now_us = clock_product_us();
+    sqs_engine_set_now_us(service->engine, now_us);
+    return now_us / 1000;
+}
+
 static void settle(struct service *service)
 {
-    int64_t now_ms = clock_product_ms();
+    int64_t now_ms = engine_now_ms(service);
     sqs_engine_settle(service->engine, now_ms);
     arm_engine_timer(service, now_ms);
 }
@@ -420,7 +428,7 @@ static void execute(const struct turn *turn)
                                   .path = turn->http->path,
                                   .protocol = turn->protocol,
                                   .request_id = turn->request_id,
-                                  .now_ms = clock_product_ms()};
+                                  .now_ms = engine_now_ms(service)};
     sqs_engine_settle(service->engine, context.now_ms);
     if (run_operation(turn, &context, &failure) != SQS_OK) {
         service->stats.failures[turn->op]++;
@@ -576,6 +584,12 @@ int service_create_queue(struct service *service, const char *name, struct err *
 struct faults *service_faults(struct service *service)
 {
     return &service->faults;
+}
+
+void service_forget_stats(struct service *service)
+{
+    service->stats = (struct service_stats){.refused = 0};
+    sqs_engine_forget_stats(service->engine);
 }
 
 const struct service_stats *service_stats(const struct service *service)

@@ -43,6 +43,8 @@ int service_create_queue(struct service *service, const char *name, struct err *
 /* For admin.c */
 struct faults *service_faults(struct service *service);
 const struct service_stats *service_stats(const struct service *service);
+/* All counters, those of the queues too, start anew. */
+void service_forget_stats(struct service *service);
 struct sqs_engine *service_engine(struct service *service);
 size_t service_connections(const struct service *service);
 /* Clears what faults laid over the counts of queues. */

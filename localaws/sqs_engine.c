@@ -144,7 +144,32 @@ static void expire_old(struct sqs_engine *engine, struct sqs_queue *queue, int64
     }
 }
 
-static void mark_received(struct sqs_message *m, int64_t visibility_ms, int64_t now_ms)
+static int64_t exact_us(const struct sqs_engine *engine, int64_t now_ms)
+{
+    return engine->now_us / 1000 == now_ms ? engine->now_us : now_ms * 1000;
+}
+
+static void count_received(struct sqs_message *m, int64_t now_us)
+{
+    struct sqs_queue_stats *stats = &m->queue->stats;
+    stats->received++;
+    m->last_receive_us = now_us;
+    if (stats->first_receive_us == 0)
+        stats->first_receive_us = now_us;
+    if (m->queue->in_flight.count > stats->in_flight_max)
+        stats->in_flight_max = m->queue->in_flight.count;
+}
+
+static void count_deleted(const struct sqs_message *m, int64_t now_us)
+{
+    struct sqs_queue_stats *stats = &m->queue->stats;
+    stats->deleted++;
+    stats->last_delete_us = now_us;
+    histogram_record(&stats->held_us, now_us - m->last_receive_us);
+}
+
+static void mark_received(const struct sqs_engine *engine, struct sqs_message *m, int64_t visibility_ms,
+                          int64_t now_ms)
 {
     if (m->state == SQS_REPEATED)
         m->queue->stats.duplicates++;
@@ -155,7 +180,7 @@ static void mark_received(struct sqs_message *m, int64_t visibility_ms, int64_t 
     m->last_receive_ms = now_ms;
     if (m->first_receive_ms == 0)
         m->first_receive_ms = now_ms;
-    m->queue->stats.received++;
+    count_received(m, exact_us(engine, now_ms));
 }
 
 size_t sqs_engine_receive(struct sqs_engine *engine, struct sqs_queue *queue, size_t max,
@@ -176,7 +201,7 @@ size_t sqs_engine_receive(struct sqs_engine *engine, struct sqs_queue *queue, si
             redrive(engine, m, dead_letters);
             continue;
         }
-        mark_received(m, visibility_ms, now_ms);
+        mark_received(engine, m, visibility_ms, now_ms);
         out[count++] = m;
     }
     return count;
@@ -253,6 +278,18 @@ void sqs_engine_settle(struct sqs_engine *engine, int64_t now_ms)
         queue->is_touched = false;
         settle_queue(engine, queue, now_ms);
     }
+}
+
+void sqs_engine_set_now_us(struct sqs_engine *engine, int64_t now_us)
+{
+    engine->now_us = now_us;
+}
+
+void sqs_engine_forget_stats(struct sqs_engine *engine)
+{
+    size_t position = 0;
+    for (struct sqs_queue *queue = NULL; (queue = strmap_next(&engine->queues, &position)) != NULL;)
+        queue->stats = (struct sqs_queue_stats){.sent = 0};
 }
 
 int64_t sqs_engine_next_ms(const struct sqs_engine *engine)
@@ -571,7 +608,7 @@ enum sqs_error sqs_engine_delete_message(struct sqs_engine *engine, struct sqs_q
         return failure->error;
     if (m == NULL)
         return SQS_OK;
-    queue->stats.deleted++;
+    count_deleted(m, exact_us(engine, now_ms));
     drop_message(engine, m);
     return SQS_OK;
 }

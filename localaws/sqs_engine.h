@@ -38,6 +38,7 @@ struct sqs_engine {
     uint32_t *free_slots;       /* owned */
     uint32_t slot_count, slot_capacity, free_count;
 
+    int64_t now_us; /* see sqs_engine_set_now_us() */
     uint64_t last_serial;
     uint32_t last_uid;
     uint64_t handle_key[2];
@@ -48,6 +49,12 @@ struct sqs_engine {
 struct sqs_engine *sqs_engine_new(const char *region, const char *account, const uint64_t seed[static 4]);
 /* Frees everything; waiters are forgotten without a call. */
 void sqs_engine_free(struct sqs_engine *engine);
+
+/* The time to the microsecond, for statistics: counts while the now_ms of a call is its millisecond. Without
+ * it they go by now_ms. */
+void sqs_engine_set_now_us(struct sqs_engine *engine, int64_t now_us);
+/* Counters of all queues start anew. */
+void sqs_engine_forget_stats(struct sqs_engine *engine);
 
 /* Expires what is due and answers waiting receives. */
 void sqs_engine_settle(struct sqs_engine *engine, int64_t now_ms);

@@ -67,10 +67,11 @@ struct sqs_message {
     int64_t sent_ms;
     int64_t first_receive_ms; /* 0: never received */
     int64_t last_receive_ms;
-    uint32_t generation;    /* counts receives; a handle of an older one is superseded */
-    uint32_t receive_count; /* as shown: goes on in the dead-letter queue */
-    uint32_t receives_here; /* in this queue; drives redrive */
-    char *source_arn;       /* owned; the queue it was moved from, or NULL */
+    int64_t last_receive_us; /* the same to the microsecond, see sqs_engine_set_now_us() */
+    uint32_t generation;     /* counts receives; a handle of an older one is superseded */
+    uint32_t receive_count;  /* as shown: goes on in the dead-letter queue */
+    uint32_t receives_here;  /* in this queue; drives redrive */
+    char *source_arn;        /* owned; the queue it was moved from, or NULL */
 
     /* content, in `block` */
     struct slice body;

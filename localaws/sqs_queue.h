@@ -9,6 +9,7 @@
 #ifndef SLUICE_LOCALAWS_SQS_QUEUE_H
 #define SLUICE_LOCALAWS_SQS_QUEUE_H
 
+#include "base/histogram.h"
 #include "localaws/heap.h"
 #include "localaws/sqs_message.h"
 #include "localaws/sqs_settings.h"
@@ -65,9 +66,12 @@ struct sqs_counts_fault {
     uint64_t random;
 };
 
-/* Counters since the queue was made; for /_localaws/stats. */
+/* Counters since the queue was made, or since they were last forgotten; for /_localaws/stats. */
 struct sqs_queue_stats {
     uint64_t sent, received, deleted, duplicates, redriven_out, redriven_in, expired, empty_receives;
+    size_t in_flight_max;
+    int64_t first_receive_us, last_delete_us; /* of a message, product time; 0: none yet */
+    struct histogram held_us;                 /* from a message's latest receive to its delete */
 };
 
 struct sqs_queue {

@@ -88,6 +88,21 @@ START_TEST(sleeping_until_a_product_time_is_never_short)
 }
 END_TEST
 
+START_TEST(sleeping_for_a_product_time_is_never_short)
+{
+    char setting[64];
+    (void)snprintf(setting, sizeof setting, "20@%lld", (long long)clock_wall_ms());
+    ck_assert_int_eq(clock_init_from(setting, NULL), 0);
+    int64_t start_us = clock_product_us();
+    clock_sleep_product_ms(40);
+    ck_assert_int_ge(clock_product_us() - start_us, 40000);
+    int64_t us = clock_product_us();
+    ck_assert_int_le(us / 1000, clock_product_ms());
+    clock_sleep_product_ms(0);
+    clock_sleep_product_ms(-1000000);
+}
+END_TEST
+
 START_TEST(times_print_as_iso_8601)
 {
     char text[25];
@@ -156,5 +171,5 @@ END_TEST
 UNIT_MAIN("clock", bad_scales_are_refused_with_what_is_allowed,
           origins_far_from_now_are_refused_and_the_farthest_fit, product_time_is_wall_time_at_scale_one,
           product_time_is_scaled_from_its_origin, sleeping_until_a_product_time_is_never_short,
-          times_print_as_iso_8601, timers_fire_in_product_time_and_may_rearm_themselves,
-          a_floor_in_real_time_holds_at_high_scale)
+          sleeping_for_a_product_time_is_never_short, times_print_as_iso_8601,
+          timers_fire_in_product_time_and_may_rearm_themselves, a_floor_in_real_time_holds_at_high_scale)
