@@ -151,7 +151,8 @@ def test_a_fifo_queue_tells_group_and_sequence(client):
     created = client("CreateQueue", name="orders.fifo",
                      attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})
     queue = created["value"]
-    entries = [{"body": "one", "group_id": "a", "deduplication_id": "d-1"}, {"body": "two", "group_id": "b"}]
+    entries = [{"body": "one", "group_id": "a", "deduplication_id": "d-1"},
+               {"body": "two", "group_id": "b", "deduplication_id": "d-2"}]
     sent = client("SendMessageBatch", queue=queue, entries=entries)
     assert [e["outcome"] for e in sent["entries"]] == ["ok", "ok"]
     got = client("ReceiveMessage", queue=queue, system=3, attempt_id="try-1")["messages"]
