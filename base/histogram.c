@@ -40,14 +40,21 @@ void histogram_record(struct histogram *h, int64_t value)
     h->buckets[histogram_bucket(value)]++;
 }
 
+/* Counts may come from elsewhere: too large a sum stays at the end of its range. */
+static int64_t add_saturating(int64_t a, int64_t b)
+{
+    int64_t sum = 0;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 void histogram_merge(struct histogram *sum, const struct histogram *more)
 {
-    sum->count += more->count;
-    sum->sum += more->sum;
+    sum->count = add_saturating(sum->count, more->count);
+    sum->sum = add_saturating(sum->sum, more->sum);
     if (more->max > sum->max)
         sum->max = more->max;
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
-        sum->buckets[i] += more->buckets[i];
+        sum->buckets[i] = add_saturating(sum->buckets[i], more->buckets[i]);
 }
 
 int64_t histogram_quantile(const struct histogram *h, double quantile)
@@ -57,7 +64,7 @@ int64_t histogram_quantile(const struct histogram *h, double quantile)
     if (h->count == 0)
         return 0;
     for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        seen += h->buckets[i];
+        seen = add_saturating(seen, h->buckets[i]);
         if (seen > 0 && (double)seen >= wanted)
             return histogram_high(i) < h->max ? histogram_high(i) : h->max;
     }
@@ -69,6 +76,6 @@ int64_t histogram_count_to(const struct histogram *h, int64_t limit)
     int64_t count = 0;
     int last = limit < 0 ? -1 : histogram_bucket(limit);
     for (int i = 0; i <= last; i++)
-        count += h->buckets[i];
+        count = add_saturating(count, h->buckets[i]);
     return count;
 }

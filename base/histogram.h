@@ -27,7 +27,7 @@ struct histogram {
 /* A negative value counts as 0. A zeroed struct is an empty histogram. */
 void histogram_record(struct histogram *h, int64_t value);
 
-/* Adds the counts of `more` to `sum`. */
+/* Adds the counts of `more` to `sum`; a sum that would be too large stays at INT64_MAX. */
 void histogram_merge(struct histogram *sum, const struct histogram *more);
 
 /* The bucket of a value, 0..HISTOGRAM_BUCKETS - 1, and the smallest and largest value of a bucket. */

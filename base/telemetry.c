@@ -9,8 +9,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static const char *const TYPE_NAMES[TELEMETRY_TYPE_MAX] = {"ready", "stats", "bye", "limit"};
+static const char *const TYPE_NAMES[TELEMETRY_TYPE_MAX] = {"ready", "stats", "bye", "limit", "hist"};
 static const char *const STATE_NAMES[TELEMETRY_STATE_MAX] = {"running", "draining"};
+#define X(name) #name,
+static const char *const HIST_NAMES[TELEMETRY_HIST_MAX] = {TELEMETRY_HISTS(X)};
+#undef X
 
 static void encode_stats(const struct telemetry_stats *stats, struct jsonw *w)
 {
@@ -38,9 +41,59 @@ void telemetry_add_counters(struct telemetry_stats *sum, const struct telemetry_
 #undef X
 }
 
+/* ---- histograms ---- */
+
+static int64_t count_group(const struct histogram *h, int group, int shift)
+{
+    int64_t count = 0;
+    int end = (group + 1) << shift;
+    for (int i = group << shift; i < end && i < HISTOGRAM_BUCKETS; i++)
+        count += h->buckets[i];
+    return count;
+}
+
+static void encode_buckets(const struct histogram *h, int shift, struct jsonw *w)
+{
+    jsonw_key_int(w, "shift", shift);
+    jsonw_key(w, "buckets");
+    jsonw_array(w);
+    for (int group = 0; group << shift < HISTOGRAM_BUCKETS; group++) {
+        int64_t count = count_group(h, group, shift);
+        if (count == 0)
+            continue;
+        jsonw_array(w);
+        jsonw_int(w, group);
+        jsonw_int(w, count);
+        jsonw_end_array(w);
+    }
+    jsonw_end_array(w);
+}
+
+/* In buckets as fine as the line allows. With the coarsest there is only one. */
+static void encode_hist(const struct telemetry_line *line, struct jsonw *w, size_t line_start)
+{
+    const struct histogram *h = &line->histogram;
+    jsonw_key_str(w, "name", HIST_NAMES[line->hist]);
+    jsonw_key_int(w, "count", h->count);
+    jsonw_key_int(w, "sum", h->sum);
+    jsonw_key_int(w, "max", h->max);
+    size_t before = w->out->len;
+    bool comma = w->need_comma;
+    for (int shift = 0;; shift++) {
+        encode_buckets(h, shift, w);
+        if (w->out->len + 1 - line_start <= TELEMETRY_LINE_MAX)
+            return;
+        w->out->len = before;
+        w->need_comma = comma;
+    }
+}
+
+/* ---- lines ---- */
+
 void telemetry_encode(const struct telemetry_line *line, struct strbuf *out)
 {
     struct jsonw w = JSONW_INIT(out);
+    size_t line_start = out->len;
     jsonw_object(&w);
     jsonw_key_int(&w, "v", TELEMETRY_VERSION);
     jsonw_key_str(&w, "type", TYPE_NAMES[line->type]);
@@ -60,6 +113,9 @@ void telemetry_encode(const struct telemetry_line *line, struct strbuf *out)
         break;
     case TELEMETRY_LIMIT:
         jsonw_key_int(&w, "capacity", line->capacity);
+        break;
+    case TELEMETRY_HIST:
+        encode_hist(line, &w, line_start);
         break;
     case TELEMETRY_TYPE_MAX:
         break;
@@ -145,6 +201,60 @@ static int parse_ready(const json_t *object, struct telemetry_line *line, struct
     return get_gauge(object, "capacity", &line->capacity, err);
 }
 
+static int get_element(const json_t *pair, size_t at, int64_t max, int64_t *ret)
+{
+    const json_t *value = json_array_get(pair, at);
+    *ret = json_integer_value(value);
+    return json_is_integer(value) && *ret >= 0 && *ret <= max ? 0 : -1;
+}
+
+/* Buckets in rising order, each once. */
+static int parse_buckets(const json_t *list, int shift, struct histogram *h, struct err *err)
+{
+    size_t at = 0;
+    json_t *pair = NULL;
+    int64_t least = 0;
+    int64_t total = 0;
+    if (!json_is_array(list))
+        return err_set(err, "buckets: want a list");
+    json_array_foreach(list, at, pair)
+    {
+        int64_t group = 0;
+        int64_t count = 0;
+        if (json_array_size(pair) != 2 ||
+            get_element(pair, 0, (HISTOGRAM_BUCKETS - 1) >> shift, &group) != 0 || group < least ||
+            get_element(pair, 1, TELEMETRY_COUNTER_MAX, &count) != 0)
+            return err_set(err, "buckets: want [index,count] with indexes that rise up to %d",
+                           (HISTOGRAM_BUCKETS - 1) >> shift);
+        int64_t highest = ((group + 1) << shift) - 1;
+        h->buckets[highest < HISTOGRAM_BUCKETS ? highest : HISTOGRAM_BUCKETS - 1] = count;
+        total = add_saturating(total, count);
+        least = group + 1;
+    }
+    return total == h->count ? 0 : err_set(err, "buckets: their sum is not the count");
+}
+
+static int parse_hist(const json_t *object, struct telemetry_line *line, struct err *err)
+{
+    int64_t shift = 0;
+    struct histogram *h = &line->histogram;
+    const char *name = json_string_value(json_object_get(object, "name"));
+    int hist = find_name(HIST_NAMES, TELEMETRY_HIST_MAX, name);
+    if (name == NULL)
+        return err_set(err, "name: want a text");
+    if (hist < 0) {
+        line->type = TELEMETRY_TYPE_MAX; /* one of later days */
+        return 0;
+    }
+    line->hist = (enum telemetry_hist)hist;
+    if (json_object_get(object, "shift") != NULL && get_number(object, "shift", 10, &shift, err) != 0)
+        return -1;
+    if (get_count(object, "count", &h->count, err) != 0 || get_count(object, "sum", &h->sum, err) != 0 ||
+        get_count(object, "max", &h->max, err) != 0)
+        return -1;
+    return parse_buckets(json_object_get(object, "buckets"), (int)shift, h, err);
+}
+
 static int parse_object(const json_t *object, struct telemetry_line *line, struct err *err)
 {
     int64_t version = 0;
@@ -154,9 +264,12 @@ static int parse_object(const json_t *object, struct telemetry_line *line, struc
         return -1;
     if (version != TELEMETRY_VERSION)
         return err_set(err, "v: %lld: want %d", (long long)version, TELEMETRY_VERSION);
-    int type = find_name(TYPE_NAMES, TELEMETRY_TYPE_MAX, json_string_value(json_object_get(object, "type")));
-    line->type = (enum telemetry_type)type;
-    switch (type) {
+    const char *type = json_string_value(json_object_get(object, "type"));
+    if (type == NULL)
+        return err_set(err, "type: want a text");
+    int known = find_name(TYPE_NAMES, TELEMETRY_TYPE_MAX, type);
+    line->type = known >= 0 ? (enum telemetry_type)known : TELEMETRY_TYPE_MAX;
+    switch (line->type) {
     case TELEMETRY_READY:
         return parse_ready(object, line, err);
     case TELEMETRY_STATS:
@@ -167,9 +280,12 @@ static int parse_object(const json_t *object, struct telemetry_line *line, struc
         return get_count(object, "returned", &line->returned, err);
     case TELEMETRY_LIMIT:
         return get_gauge(object, "capacity", &line->capacity, err);
-    default:
-        return err_set(err, "type: want ready, stats, bye or limit");
+    case TELEMETRY_HIST:
+        return parse_hist(object, line, err);
+    case TELEMETRY_TYPE_MAX:
+        break;
     }
+    return 0;
 }
 
 int telemetry_parse(const char *text, size_t len, struct telemetry_line *ret_line, struct err *err)
@@ -204,7 +320,8 @@ static void reader_take(struct telemetry_reader *reader, const char *text, size_
         reader->bad_lines++;
         return;
     }
-    fn(arg, &line);
+    if (line.type != TELEMETRY_TYPE_MAX)
+        fn(arg, &line);
 }
 
 void telemetry_reader_feed(struct telemetry_reader *reader, const char *bytes, size_t len,

@@ -1,13 +1,14 @@
 /*
  * The worker contract's lines (ARCHITECTURE.md, "Contracts"): one UTF-8 JSON object a line, at most 4,096
- * bytes. Worker to supervisor: ready, stats, bye. Supervisor to worker: limit. Encoding, parsing and
- * splitting a stream into lines; the fd belongs to the caller. Unknown keys are ignored, a bad line is an
- * error return and never fatal.
+ * bytes. Worker to supervisor: ready, stats, hist, bye. Supervisor to worker: limit. Encoding, parsing and
+ * splitting a stream into lines; the fd belongs to the caller. Unknown keys and lines of unknown types are
+ * ignored, a bad line is an error return and never fatal.
  */
 #ifndef SLUICE_BASE_TELEMETRY_H
 #define SLUICE_BASE_TELEMETRY_H
 
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/strbuf.h"
 
 #include <stdbool.h>
@@ -16,7 +17,14 @@
 
 enum { TELEMETRY_VERSION = 1, TELEMETRY_LINE_MAX = 4096 };
 
-enum telemetry_type { TELEMETRY_READY, TELEMETRY_STATS, TELEMETRY_BYE, TELEMETRY_LIMIT, TELEMETRY_TYPE_MAX };
+enum telemetry_type {
+    TELEMETRY_READY,
+    TELEMETRY_STATS,
+    TELEMETRY_BYE,
+    TELEMETRY_LIMIT,
+    TELEMETRY_HIST,
+    TELEMETRY_TYPE_MAX, /* well formed, of a type of later days */
+};
 enum telemetry_state { TELEMETRY_RUNNING, TELEMETRY_DRAINING, TELEMETRY_STATE_MAX };
 
 /* Largest values that are taken from a worker: of counters and times what any JSON reader holds exactly, of
@@ -41,6 +49,16 @@ enum telemetry_state { TELEMETRY_RUNNING, TELEMETRY_DRAINING, TELEMETRY_STATE_MA
     X(receives_cancelled) X(extends_failed) X(stale_handles) X(calls)
 /* clang-format on */
 
+/* Histograms, cumulative since start: product ms in the handler; SentTimestamp to start of handling; what was
+ * left of the lease when SQS confirmed the delete. */
+#define TELEMETRY_HISTS(X) X(handle_ms) X(wait_ms) X(lease_margin_ms)
+enum telemetry_hist {
+#define X(name) TELEMETRY_HIST_##name,
+    TELEMETRY_HISTS(X)
+#undef X
+        TELEMETRY_HIST_MAX
+};
+
 struct telemetry_stats {
     int64_t t_ms; /* product time */
     enum telemetry_state state;
@@ -64,16 +82,23 @@ struct telemetry_line {
     /* bye */
     char reason[32];
     int64_t returned;
+    /* hist */
+    enum telemetry_hist hist;
+    struct histogram histogram;
 };
 
 /* Adds the counters of `more` to those of `sum`; a sum that would be too large stays at INT64_MAX. */
 void telemetry_add_counters(struct telemetry_stats *sum, const struct telemetry_stats *more);
 
-/* Appends one line, newline included. */
+/* Appends one line, newline included, of at most TELEMETRY_LINE_MAX bytes before it. A histogram whose buckets
+ * would not fit is told in coarser ones: "shift":n joins 2^n neighbours, counted from bucket 0, and the index
+ * is the bucket's divided by 2^n. */
 void telemetry_encode(const struct telemetry_line *line, struct strbuf *out);
 
-/* Parses one line without its newline. Returns 0, or -1 with err (not JSON, wrong version, unknown type, too
- * long, a number of a known type that is missing, negative or too large). */
+/* Parses one line without its newline. Returns 0, or -1 with err (not JSON, wrong version, no type, too long,
+ * a number of a known type that is missing, negative or too large, a histogram that contradicts itself). A
+ * line of an unknown type is no error: its type is TELEMETRY_TYPE_MAX. What joined buckets held counts in the
+ * highest of them. */
 int telemetry_parse(const char *text, size_t len, struct telemetry_line *ret_line, struct err *err);
 
 /* Takes complete lines out of a byte stream. A line above TELEMETRY_LINE_MAX is skipped to its end and
@@ -84,7 +109,7 @@ struct telemetry_reader {
     uint64_t bad_lines; /* overlong or unparsable */
 };
 
-/* Feeds bytes; calls fn(arg, line) for each good line. */
+/* Feeds bytes; calls fn(arg, line) for each good line of a known type. */
 void telemetry_reader_feed(struct telemetry_reader *reader, const char *bytes, size_t len,
                            void (*fn)(void *arg, const struct telemetry_line *line), void *arg);
 void telemetry_reader_clean_up(struct telemetry_reader *reader);

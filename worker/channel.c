@@ -23,17 +23,37 @@ static void close_channel(struct channel *channel)
     channel->ops.on_closed(channel->ops.arg);
 }
 
-static void send_line(struct channel *channel, const struct telemetry_line *line)
+/* Whether it went out. */
+static bool send_line(struct channel *channel, const struct telemetry_line *line)
 {
-    if (channel->fd >= 0 && telemetry_writer_send(&channel->writer, channel->fd, line) < 0)
+    if (channel->fd < 0)
+        return false;
+    int rc = telemetry_writer_send(&channel->writer, channel->fd, line);
+    if (rc < 0)
         close_channel(channel);
+    return rc == 0;
 }
 
 static void send_stats(struct channel *channel)
 {
     struct telemetry_line line = {.type = TELEMETRY_STATS};
     channel->ops.get_stats(channel->ops.arg, &line.stats);
-    send_line(channel, &line);
+    (void)send_line(channel, &line);
+}
+
+/* Those that changed since they were sent. */
+static void send_hists(struct channel *channel)
+{
+    channel->stats_sent = 0;
+    for (int i = 0; i < TELEMETRY_HIST_MAX; i++) {
+        const struct histogram *histogram = channel->ops.get_hist(channel->ops.arg, (enum telemetry_hist)i);
+        if (histogram->count == channel->hist_counts[i])
+            continue;
+        struct telemetry_line line = {
+            .type = TELEMETRY_HIST, .hist = (enum telemetry_hist)i, .histogram = *histogram};
+        if (send_line(channel, &line))
+            channel->hist_counts[i] = histogram->count;
+    }
 }
 
 static void arm(struct channel *channel)
@@ -46,6 +66,8 @@ static void on_timer(void *arg)
 {
     struct channel *channel = arg;
     send_stats(channel);
+    if (++channel->stats_sent >= CHANNEL_HIST_EVERY)
+        send_hists(channel);
     arm(channel);
 }
 
@@ -108,7 +130,7 @@ void channel_send_ready(struct channel *channel, const char *worker, int threads
     struct telemetry_line line = {
         .type = TELEMETRY_READY, .pid = getpid(), .threads = threads, .capacity = capacity};
     (void)snprintf(line.worker, sizeof line.worker, "%s", worker);
-    send_line(channel, &line);
+    (void)send_line(channel, &line);
     arm(channel);
 }
 
@@ -120,7 +142,8 @@ void channel_send_bye(struct channel *channel, const char *reason, int64_t retur
         return;
     loop_timer_cancel(&channel->timer);
     send_stats(channel);
-    send_line(channel, &line);
+    send_hists(channel);
+    (void)send_line(channel, &line);
 }
 
 void channel_clean_up(struct channel *channel)
