@@ -90,9 +90,9 @@ struct telemetry_line {
 /* Adds the counters of `more` to those of `sum`; a sum that would be too large stays at INT64_MAX. */
 void telemetry_add_counters(struct telemetry_stats *sum, const struct telemetry_stats *more);
 
-/* Appends one line, newline included, of at most TELEMETRY_LINE_MAX bytes before it. A histogram whose buckets
- * would not fit is told in coarser ones: "shift":n joins 2^n neighbours, counted from bucket 0, and the index
- * is the bucket's divided by 2^n. */
+/* Appends one line, newline included, of at most TELEMETRY_LINE_MAX bytes before it. A histogram whose
+ * buckets would not fit is told in coarser ones: "shift":n joins 2^n neighbours, counted from bucket 0, and
+ * the index is the bucket's divided by 2^n. */
 void telemetry_encode(const struct telemetry_line *line, struct strbuf *out);
 
 /* Parses one line without its newline. Returns 0, or -1 with err (not JSON, wrong version, no type, too long,

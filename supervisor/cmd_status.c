@@ -47,11 +47,13 @@ static const char *text(const json_t *object, const char *key)
     return value != NULL ? value : "-";
 }
 
-/* "1.2 s", "3 min", for ages and waits. */
+/* "25 ms", "1.2 s", "3 min", for ages and waits. */
 static const char *span(json_int_t ms, char *out, size_t size)
 {
     double seconds = (double)ms / 1000.0;
-    if (seconds < 60)
+    if (ms > 0 && ms < 100)
+        (void)snprintf(out, size, "%lld ms", (long long)ms);
+    else if (seconds < 60)
         (void)snprintf(out, size, "%.1f s", seconds);
     else if (seconds < 7200)
         (void)snprintf(out, size, "%.1f min", seconds / 60);
@@ -110,6 +112,16 @@ static void print_decision(const json_t *fleet, const char *key, const char *lab
                      span(number(decision, "age_ms"), age, sizeof age));
 }
 
+static void print_time(const json_t *times, const char *key, const char *label)
+{
+    char p50[32];
+    char p99[32];
+    const json_t *time = json_object_get(times, key);
+    if (json_is_object(time))
+        (void)printf("  %-8s p50 %s, p99 %s\n", label, span(number(time, "p50"), p50, sizeof p50),
+                     span(number(time, "p99"), p99, sizeof p99));
+}
+
 static void print_fleet(const json_t *fleet)
 {
     const json_t *capacity = json_object_get(fleet, "capacity");
@@ -125,6 +137,8 @@ static void print_fleet(const json_t *fleet)
         (long long)number(fleet, "backoff"), (long long)number(fleet, "orphans"));
     (void)printf("  done     %lld completed, %lld failed\n", (long long)number(totals, "completed"),
                  (long long)number(totals, "failed"));
+    print_time(json_object_get(fleet, "times"), "handle_ms", "handling");
+    print_time(json_object_get(fleet, "times"), "wait_ms", "waiting");
     print_decision(fleet, "last_decision", "decision");
     print_decision(fleet, "last_change", "change");
     print_timers(json_object_get(fleet, "timers_ms"));

@@ -238,6 +238,7 @@ void local_fleet_destroy(struct local_fleet *fleet)
     for (size_t i = 0; i < fleet->slot_count; i++)
         local_slot_destroy(fleet->slots[i]);
     free(fleet->slots);
+    free(fleet->shared.dead_hists);
     loop_timer_clean_up(&fleet->tidy_timer);
     clear_environment(fleet);
     free(fleet->own_env);

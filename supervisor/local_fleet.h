@@ -71,7 +71,7 @@ void local_fleet_get_counts(const struct local_fleet *fleet, struct local_fleet_
  * counter fields unknown. */
 void local_fleet_observe(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs);
 
-/* Writes the members "desired" to "workers" and "totals" into the object that w is in. */
+/* Writes the members "desired" to "workers", "totals" and "times" into the object that w is in. */
 void local_fleet_write_status(const struct local_fleet *fleet, int64_t now_ms, struct jsonw *w);
 
 #endif

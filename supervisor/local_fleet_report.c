@@ -3,6 +3,8 @@
 
 #include "supervisor/worker_process.h"
 
+#include <stdlib.h>
+
 static bool is_ready(const struct local_slot *slot)
 {
     return slot->state == SLOT_READY;
@@ -145,7 +147,9 @@ static void write_stats(const struct local_slot *slot, int64_t now_ms, struct js
     jsonw_key_int(w, "telemetry_age_ms", now_ms - slot->stats_at_ms);
     jsonw_key_bool(w, "draining", stats->state == TELEMETRY_DRAINING);
 #define X(name) jsonw_key_int(w, #name, stats->name);
-    X(busy) X(waiting) X(held) X(last_receive_age_ms) TELEMETRY_COUNTERS(X)
+    X(busy)
+    X(waiting) X(held) X(last_receive_age_ms) TELEMETRY_COUNTERS(X) TELEMETRY_MORE_GAUGES(X)
+        TELEMETRY_MORE_COUNTERS(X)
 #undef X
 }
 
@@ -193,11 +197,46 @@ static void write_totals(const struct local_fleet *fleet, struct jsonw *w)
     jsonw_object(w);
 #define X(name) jsonw_key_int(w, #name, totals.name);
     TELEMETRY_COUNTERS(X)
+    TELEMETRY_MORE_COUNTERS(X)
 #undef X
     jsonw_key_int(w, "bad_telemetry_lines", (int64_t)bad_lines);
     jsonw_key_int(w, "cut_log_lines", (int64_t)cut);
     jsonw_key_int(w, "dropped_log_lines", (int64_t)dropped);
     jsonw_end_object(w);
+}
+
+static void write_hist(const char *name, const struct histogram *h, struct jsonw *w)
+{
+    jsonw_key(w, name);
+    jsonw_object(w);
+    jsonw_key_int(w, "count", h->count);
+    jsonw_key_int(w, "sum", h->sum);
+    jsonw_key_int(w, "p50", histogram_quantile(h, 0.5));
+    jsonw_key_int(w, "p90", histogram_quantile(h, 0.9));
+    jsonw_key_int(w, "p99", histogram_quantile(h, 0.99));
+    jsonw_key_int(w, "max", h->max);
+    jsonw_end_object(w);
+}
+
+/* Distributions over all processes that ever ran; those that nobody told are left out. */
+static void write_hists(const struct local_fleet *fleet, struct jsonw *w)
+{
+    static const char *const NAMES[TELEMETRY_HIST_MAX] = {
+#define X(name) #name,
+        TELEMETRY_HISTS(X)
+#undef X
+    };
+    struct histogram *sum = NULL;
+    local_slot_add_hists(&sum, fleet->shared.dead_hists);
+    for (size_t i = 0; i < fleet->slot_count; i++)
+        local_slot_add_hists(&sum, fleet->slots[i]->hists);
+    jsonw_key(w, "times");
+    jsonw_object(w);
+    for (int i = 0; sum != NULL && i < TELEMETRY_HIST_MAX; i++)
+        if (sum[i].count > 0)
+            write_hist(NAMES[i], &sum[i], w);
+    jsonw_end_object(w);
+    free(sum);
 }
 
 void local_fleet_write_status(const struct local_fleet *fleet, int64_t now_ms, struct jsonw *w)
@@ -218,4 +257,5 @@ void local_fleet_write_status(const struct local_fleet *fleet, int64_t now_ms, s
         write_worker(fleet->slots[i], now_ms, w);
     jsonw_end_array(w);
     write_totals(fleet, w);
+    write_hists(fleet, w);
 }

@@ -28,6 +28,7 @@ struct local_slot_shared {
     void (*on_change)(void *arg);
     void *arg;
     struct telemetry_stats dead_totals; /* counters of processes that have ended */
+    struct histogram *dead_hists;       /* theirs, one a kind; NULL: none yet; the fleet frees it */
     uint64_t dead_bad_lines, dead_dropped_log_lines, dead_cut_log_lines;
 };
 
@@ -52,6 +53,7 @@ struct local_slot {
     bool has_stats; /* telemetry of the present process */
     struct telemetry_stats stats;
     int64_t stats_at_ms;       /* product: when it came */
+    struct histogram *hists;   /* owned: the last ones it sent, one a kind; NULL: none yet (14 KB) */
     uint64_t heard_bytes;      /* of telemetry, when the watch for silence was last set */
     int64_t capacity, threads; /* as the worker says; 0 until then */
     char bye[32];              /* its parting reason, or "" */
@@ -75,6 +77,8 @@ void local_slot_write_record(const struct local_slot *slot);
 bool local_slot_is_place(const struct local_slot *slot);
 /* Failed so often in a row that a new start is no capacity until it is ready. */
 bool local_slot_is_crash_looping(const struct local_slot *slot);
+/* Adds histograms to a sum, one a kind each; makes the sum when there is none, takes NULL for nothing. */
+void local_slot_add_hists(struct histogram **sum, const struct histogram *more);
 /* 0 without a process. */
 pid_t local_slot_pid(const struct local_slot *slot);
 

@@ -1,7 +1,7 @@
 /*
- * The worker's end of the telemetry socket: ready, stats, hist and bye lines out, limit lines in, and its end,
- * which means that the supervisor is gone. Written without blocking, from the event loop itself, so that a
- * stuck loop goes silent.
+ * The worker's end of the telemetry socket: ready, stats, hist and bye lines out, limit lines in, and its
+ * end, which means that the supervisor is gone. Written without blocking, from the event loop itself, so that
+ * a stuck loop goes silent.
  */
 #ifndef SLUICE_WORKER_CHANNEL_H
 #define SLUICE_WORKER_CHANNEL_H
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 enum {
-    CHANNEL_STATS_MS = 1000,     /* product time between two stats lines ... */
+    CHANNEL_STATS_MS = 1000, /* product time between two stats lines ... */
     CHANNEL_STATS_FLOOR_MS =
         100,               /* ... and least real time: at speed 20 a line every 50 ms would only cost */
     CHANNEL_HIST_EVERY = 5 /* stats lines between two rounds of histograms */

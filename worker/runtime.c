@@ -159,6 +159,27 @@ static void channel_stats(void *arg, struct telemetry_stats *ret_stats)
     core_get_stats(&rt->core, clock_product_ms(), ret_stats);
 }
 
+static const struct histogram *histogram_of(const struct runtime *rt, enum telemetry_hist hist)
+{
+    const struct core_sensors *sensors = core_get_sensors(&rt->core);
+    switch (hist) {
+#define X(name)                                                                                              \
+    case TELEMETRY_HIST_##name:                                                                              \
+        return &sensors->name;
+        TELEMETRY_HISTS(X)
+#undef X
+    case TELEMETRY_HIST_MAX:
+        break;
+    }
+    abort();
+}
+
+static const struct histogram *channel_hist(void *arg, enum telemetry_hist hist)
+{
+    const struct runtime *rt = arg;
+    return histogram_of(rt, hist);
+}
+
 static void channel_limit(void *arg, int64_t limit)
 {
     struct runtime *rt = arg;
@@ -322,8 +343,11 @@ static int watch_events(struct runtime *rt)
 {
     struct err err;
     sigset_t set;
-    struct channel_ops ops = {
-        .arg = rt, .get_stats = channel_stats, .on_limit = channel_limit, .on_closed = channel_closed};
+    struct channel_ops ops = {.arg = rt,
+                              .get_stats = channel_stats,
+                              .get_hist = channel_hist,
+                              .on_limit = channel_limit,
+                              .on_closed = channel_closed};
     loop_timer_init(&rt->core_timer, rt->base, on_core_timer, rt);
     loop_timer_init(&rt->ready_timer, rt->base, on_ready_timer, rt);
     rt->timers_made = true;

@@ -98,7 +98,7 @@ class Worker:
             if self.options.exit_file and os.path.exists(self.options.exit_file):
                 return int(open(self.options.exit_file).read() or "0")
             if self.options.babble:
-                self.say(type="from-the-future")
+                self.say(type=7)
             elif not self.options.mute and not self.options.never_ready:
                 self.stats()
             if self.supervisor_is_gone() and not self.options.ignore_term:

@@ -5,7 +5,7 @@ import signal
 
 import harness
 from harness import BIN, wait_until
-from supervisor_harness import pid_alive, world  # noqa: F401, a fixture
+from supervisor_harness import pid_alive, run_sluice, world  # noqa: F401, a fixture
 
 ORDERS = 150
 
@@ -52,6 +52,15 @@ def test_orders_are_paid_once_while_the_fleet_grows_and_shrinks(world):
     assert fleet["totals"]["bad_telemetry_lines"] == 0
     assert {worker["threads"] for worker in fleet["workers"]} == {8}
     assert {worker["capacity"] for worker in fleet["workers"]} == {5}
+    # Of those that left and of those that stay: every payment is in the distributions, too.
+    fleet = supervisor.wait_fleet(lambda fleet: fleet["times"]["handle_ms"]["count"] == ORDERS, "all times")
+    handling, waiting, margin = (fleet["times"][name] for name in ("handle_ms", "wait_ms", "lease_margin_ms"))
+    assert handling["sum"] == fleet["totals"]["handle_ms_sum"] and waiting["sum"] == fleet["totals"]["wait_ms_sum"]
+    assert 3000 <= handling["p50"] <= handling["p99"] <= handling["max"]
+    assert waiting["count"] == ORDERS and 0 < waiting["p50"] < waiting["max"]
+    assert margin["count"] == ORDERS and 0 < margin["p50"] <= 30000  # of 30 s of visibility
+    words = run_sluice("status", "--socket", supervisor.socket).stdout
+    assert "  handling p50 3." in words and "  waiting  p50 " in words, words
     assert supervisor.stop() == 0
     assert [worker for worker in supervisor.messages("worker state") if worker["to"] == "killing"] == []
 

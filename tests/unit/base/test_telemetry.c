@@ -19,6 +19,24 @@ static struct telemetry_line stats_line(void)
     return line;
 }
 
+/* Counts as large as they come in so many buckets, from the first. */
+static struct telemetry_line hist_line(int buckets)
+{
+    struct telemetry_line line = {.type = TELEMETRY_HIST, .hist = TELEMETRY_HIST_lease_margin_ms};
+    for (int i = 0; i < buckets; i++)
+        line.histogram.buckets[i] = TELEMETRY_COUNTER_MAX / HISTOGRAM_BUCKETS;
+    line.histogram.count = buckets * (TELEMETRY_COUNTER_MAX / HISTOGRAM_BUCKETS);
+    line.histogram.sum = TELEMETRY_COUNTER_MAX;
+    line.histogram.max = buckets > 0 ? histogram_high(buckets - 1) : 0;
+    return line;
+}
+
+static void count_line(void *arg, const struct telemetry_line *line)
+{
+    ck_assert_int_eq(line->type, TELEMETRY_LIMIT);
+    *(int64_t *)arg += line->capacity;
+}
+
 static int parse(const char *text, struct telemetry_line *line, struct err *err)
 {
     return telemetry_parse(text, strlen(text), line, err);
@@ -31,6 +49,8 @@ START_TEST(every_type_reads_back_what_it_wrote)
         stats_line(),
         {.type = TELEMETRY_BYE, .reason = "drained", .returned = 3},
         {.type = TELEMETRY_LIMIT, .capacity = 20},
+        hist_line(3),
+        hist_line(HISTOGRAM_BUCKETS),
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         struct strbuf text = STRBUF_INIT;
@@ -44,8 +64,76 @@ START_TEST(every_type_reads_back_what_it_wrote)
         ck_assert_str_eq(back.reason, lines[i].reason);
         ck_assert_mem_eq(&back.stats, &lines[i].stats, sizeof back.stats);
         ck_assert_int_eq(back.capacity, lines[i].capacity);
+        ck_assert_int_eq(back.hist, lines[i].hist);
+        ck_assert_int_eq(back.histogram.count, lines[i].histogram.count);
+        ck_assert_int_eq(back.histogram.sum, lines[i].histogram.sum);
+        ck_assert_int_eq(back.histogram.max, lines[i].histogram.max);
         strbuf_clean_up(&text);
     }
+}
+END_TEST
+
+/* Quantiles may only grow by joining buckets, and by no more than the joined bucket is wide. */
+START_TEST(a_histogram_fits_its_line_whatever_it_holds)
+{
+    for (int buckets = 0; buckets <= HISTOGRAM_BUCKETS; buckets += buckets < 40 ? 1 : 23) {
+        struct strbuf text = STRBUF_INIT;
+        struct telemetry_line back;
+        struct telemetry_line line = hist_line(buckets);
+        telemetry_encode(&line, &text);
+        ck_assert_uint_le(text.len - 1, TELEMETRY_LINE_MAX);
+        const char *shift = strstr(text.data, "\"shift\":");
+        ck_assert_ptr_nonnull(shift);
+        if (buckets < 150 || buckets > 250) /* about 20 bytes a bucket */
+            ck_assert((shift[8] == '0') == (buckets < 150));
+        ck_assert_int_eq(telemetry_parse(text.data, text.len - 1, &back, NULL), 0);
+        for (double q = 0.05; q < 1; q += 0.05) {
+            int64_t exact = histogram_quantile(&line.histogram, q);
+            int64_t told = histogram_quantile(&back.histogram, q);
+            if (shift[8] == '0')
+                ck_assert_int_eq(told, exact);
+            ck_assert_int_ge(told, exact);
+            ck_assert_int_le(told, exact * 3 / 2 + 16);
+        }
+        strbuf_clean_up(&text);
+    }
+}
+END_TEST
+
+START_TEST(the_contracts_histogram_parses_with_and_without_joined_buckets)
+{
+    struct telemetry_line line;
+    struct err err = {""};
+    ck_assert_msg(parse("{\"v\":1,\"type\":\"hist\",\"name\":\"wait_ms\",\"count\":5,\"sum\":70,"
+                        "\"max\":31,\"buckets\":[[3,2],[20,3]]}",
+                        &line, &err) == 0,
+                  "%s", err.text);
+    ck_assert_int_eq(line.hist, TELEMETRY_HIST_wait_ms);
+    ck_assert_int_eq(line.histogram.buckets[3], 2);
+    ck_assert_int_eq(line.histogram.buckets[20], 3);
+    ck_assert_msg(parse("{\"v\":1,\"type\":\"hist\",\"name\":\"handle_ms\",\"count\":5,\"sum\":70,"
+                        "\"max\":31,\"shift\":2,\"buckets\":[[0,2],[147,3]]}",
+                        &line, &err) == 0,
+                  "%s", err.text);
+    ck_assert_int_eq(line.histogram.buckets[3], 2); /* the highest that it can be */
+    ck_assert_int_eq(line.histogram.buckets[HISTOGRAM_BUCKETS - 1], 3);
+}
+END_TEST
+
+START_TEST(lines_of_later_days_are_no_errors_and_reach_nobody)
+{
+    static const char STREAM[] = "{\"v\":1,\"type\":\"hello\"}\n"
+                                 "{\"v\":1,\"type\":\"hist\",\"name\":\"joy\",\"count\":\"x\"}\n"
+                                 "{\"v\":1,\"type\":\"limit\",\"capacity\":10}\n";
+    struct telemetry_line line;
+    struct telemetry_reader reader = {0};
+    int64_t sum = 0;
+    ck_assert_int_eq(parse("{\"v\":1,\"type\":\"hello\"}", &line, NULL), 0);
+    ck_assert_int_eq(line.type, TELEMETRY_TYPE_MAX);
+    telemetry_reader_feed(&reader, STREAM, sizeof STREAM - 1, count_line, &sum);
+    ck_assert_int_eq(sum, 10);
+    ck_assert_uint_eq(reader.bad_lines, 0);
+    telemetry_reader_clean_up(&reader);
 }
 END_TEST
 
@@ -61,6 +149,8 @@ START_TEST(the_contracts_own_example_parses_and_unknown_keys_are_ignored)
 }
 END_TEST
 
+#define HIST "{\"v\":1,\"type\":\"hist\",\"name\":\"wait_ms\",\"count\":2,\"sum\":1,\"max\":1"
+
 START_TEST(bad_lines_say_what_is_wrong)
 {
     static const struct {
@@ -71,7 +161,17 @@ START_TEST(bad_lines_say_what_is_wrong)
         {"{}", "v: want"},
         {"{\"v\":2,\"type\":\"bye\"}", "v: 2: want 1"},
         {"{\"v\":1}", "type: want"},
-        {"{\"v\":1,\"type\":\"hello\"}", "type: want"},
+        {"{\"v\":1,\"type\":7}", "type: want"},
+        {"{\"v\":1,\"type\":\"hist\"}", "name: want"},
+        {HIST "}", "buckets: want"},
+        {HIST ",\"buckets\":[[0,1],[0,1]]}", "buckets: want"},
+        {HIST ",\"buckets\":[[0,3],[1,-1]]}", "buckets: want"},
+        {HIST ",\"buckets\":[[592,2]]}", "buckets: want"},
+        {HIST ",\"buckets\":[[0,2,3]]}", "buckets: want"},
+        {HIST ",\"buckets\":[2]}", "buckets: want"},
+        {HIST ",\"buckets\":[[0,3]]}", "buckets: their sum"},
+        {HIST ",\"shift\":11,\"buckets\":[[0,2]]}", "shift: want"},
+        {HIST ",\"shift\":1,\"buckets\":[[296,2]]}", "buckets: want"},
         {"{\"v\":1,\"type\":\"limit\"}", "capacity: want"},
         {"{\"v\":1,\"type\":\"limit\",\"capacity\":-1}", "capacity: want"},
         {"{\"v\":1,\"type\":\"limit\",\"capacity\":\"9\"}", "capacity: want"},
@@ -87,12 +187,6 @@ START_TEST(bad_lines_say_what_is_wrong)
     }
 }
 END_TEST
-
-static void count_line(void *arg, const struct telemetry_line *line)
-{
-    ck_assert_int_eq(line->type, TELEMETRY_LIMIT);
-    *(int64_t *)arg += line->capacity;
-}
 
 static void stats_text(struct strbuf *out, const char *name, const char *value)
 {
@@ -209,7 +303,10 @@ START_TEST(a_full_socket_drops_whole_lines_and_recovers)
 END_TEST
 
 UNIT_MAIN("telemetry", every_type_reads_back_what_it_wrote,
-          the_contracts_own_example_parses_and_unknown_keys_are_ignored, bad_lines_say_what_is_wrong,
+          the_contracts_own_example_parses_and_unknown_keys_are_ignored,
+          a_histogram_fits_its_line_whatever_it_holds,
+          the_contracts_histogram_parses_with_and_without_joined_buckets,
+          lines_of_later_days_are_no_errors_and_reach_nobody, bad_lines_say_what_is_wrong,
           numbers_that_no_worker_can_have_are_refused, sums_of_counters_stop_at_the_end_of_their_range,
           a_stream_may_be_cut_anywhere, an_overlong_line_is_skipped_and_counted_once,
           a_full_socket_drops_whole_lines_and_recovers)

@@ -200,6 +200,43 @@ START_TEST(what_is_told_is_as_old_as_the_oldest_word)
 }
 END_TEST
 
+#define HIST(name, count, sum, buckets)                                                                      \
+    "echo '{\"v\":1,\"type\":\"hist\",\"name\":\"" name "\",\"count\":" #count ",\"sum\":" #sum              \
+    ",\"max\":16,\"buckets\":" buckets "}' >&3;"
+
+static bool all_told_waits(const struct local_fleet *fleet, int64_t count)
+{
+    for (size_t i = 0; i < fleet->slot_count; i++)
+        if (fleet->slots[i]->hists == NULL || fleet->slots[i]->hists[TELEMETRY_HIST_wait_ms].count != count)
+            return false;
+    return fleet->slot_count > 0;
+}
+
+/* Both workers tell 3 handlings of 3 ms and one of 16, and the last word of two on waits. */
+START_TEST(distributions_are_merged_over_the_living_and_the_dead)
+{
+    struct local_fleet *fleet = make_fleet(
+        READY STATS HIST("handle_ms", 4, 25, "[[3,3],[16,1]]") HIST("wait_ms", 1, 1, "[[1,1]]")
+            HIST("wait_ms", 3, 9, "[[1,1],[4,2]]") HIST("wait_ms", 2, 0, "[[0,2]]") "exec sleep 600",
+        2);
+    TURN_UNTIL(all_told_waits(fleet, 3) && count_ready(fleet) == 2);
+    ck_assert_int_eq(kill(local_slot_pid(fleet->slots[0]), SIGKILL), 0);
+    TURN_UNTIL(count_ready(fleet) == 1);
+    struct strbuf text = STRBUF_INIT;
+    struct jsonw w = JSONW_INIT(&text);
+    jsonw_object(&w);
+    local_fleet_write_status(fleet, clock_product_ms(), &w);
+    const char *times = strstr(strbuf_str(&text), "\"times\":");
+    ck_assert_ptr_nonnull(times);
+    ck_assert_str_eq(times,
+                     "\"times\":{\"handle_ms\":{\"count\":8,\"sum\":50,\"p50\":3,\"p90\":16,\"p99\":16,"
+                     "\"max\":16},\"wait_ms\":{\"count\":6,\"sum\":18,\"p50\":4,\"p90\":4,\"p99\":4,"
+                     "\"max\":16}}");
+    strbuf_clean_up(&text);
+    end_fleet(fleet);
+}
+END_TEST
+
 /* Real ms until a timer fires. */
 static int64_t left_ms(const struct loop_timer *timer)
 {
@@ -397,7 +434,8 @@ END_TEST
 
 UNIT_MAIN("local_fleet", busy_is_told_only_while_every_place_is_ready,
           busy_is_not_told_before_there_are_workers_or_while_orphans_work,
-          what_is_told_is_as_old_as_the_oldest_word, limits_that_guard_processes_have_floors_of_real_time,
+          what_is_told_is_as_old_as_the_oldest_word, distributions_are_merged_over_the_living_and_the_dead,
+          limits_that_guard_processes_have_floors_of_real_time,
           a_worker_that_was_ready_long_enough_is_healthy, a_worker_behind_a_wrapper_is_told_and_waited_for,
           what_a_wrapper_leaves_is_killed_when_nobody_waits_any_more,
           what_a_crashed_worker_leaves_is_killed_at_once, a_stopped_worker_is_woken_to_drain,
