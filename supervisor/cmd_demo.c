@@ -192,7 +192,7 @@ static struct demo_report report_of(const struct demo *demo)
         .threads_min = demo->sampler.threads_min,
         .restarts = demo->sampler.restarts,
         .wall_s = demo->wall_s,
-        .folder = o->keep ? demo->paths.folder : NULL,
+        .folder = o->keep ? demo->sandbox.folder : NULL,
     };
 
     measure_starts(demo, &report);

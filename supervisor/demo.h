@@ -13,6 +13,8 @@
  *   demo_truth.c     figures of log and ledger       demo_verdict.c  is it good?
  *   demo_view.c      what one sees while it runs     demo_report.c   what it says at the end
  *   demo_chart.c     the picture
+ *
+ * What other commands use too: sandbox.c (folder and environment), local_endpoint.c, svg.c.
  */
 #ifndef SLUICE_SUPERVISOR_DEMO_H
 #define SLUICE_SUPERVISOR_DEMO_H
@@ -27,11 +29,10 @@
 #include "supervisor/demo_truth.h"
 #include "supervisor/demo_verdict.h"
 #include "supervisor/demo_view.h"
+#include "supervisor/sandbox.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define DEMO_REGION "us-west-2"
 
 struct demo_options {
     int64_t speed;
@@ -54,8 +55,6 @@ struct demo_options {
 
 /* Where the demo's files are. All owned. */
 struct demo_paths {
-    char *program_dir; /* of sluice, sluice-worker, sluice-localaws */
-    char *folder;      /* private work folder */
     char *config, *state_dir, *socket, *sent, *ledger;
 };
 
@@ -82,6 +81,7 @@ enum demo_chaos_step {
 
 struct demo {
     struct demo_options options;
+    struct sandbox sandbox;
     struct demo_paths paths;
     char mark[64]; /* "SLUICE_DEMO_MARK=<random>" in the environment of this demo's workers */
 

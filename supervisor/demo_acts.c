@@ -5,14 +5,12 @@
  */
 #include "supervisor/demo.h"
 
-#include "base/alloc.h"
 #include "base/child.h"
 #include "base/clock.h"
-#include "base/file.h"
+#include "supervisor/local_endpoint.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,7 +29,6 @@ enum {
     QUIET_SAMPLES = 3,           /* in a row that say the queue is empty */
     SETTLED_SAMPLES = 10,        /* in a row at min, with nobody draining */
     TAIL_LINES = 15,
-    OUTPUT_MAX_BYTES = 1024 * 1024,
 };
 
 static const char *const ACT_NAMES[DEMO_ACT_MAX] = {
@@ -112,44 +109,22 @@ static void on_guard(void *arg)
 
 /* ---- endpoint ---- */
 
-/* The URL in the endpoint's first line, NULL when it is not there yet; the caller frees it. */
-static char *read_endpoint_url(const struct demo *demo)
-{
-    struct strbuf text = STRBUF_INIT;
-    char *url = NULL;
-
-    if (file_read(demo->children.child[DEMO_LOCALAWS].out_path, OUTPUT_MAX_BYTES, &text, NULL) == 0 &&
-        text.len > 0 && strchr(text.data, '\n') != NULL) {
-        json_t *line = json_loads(text.data, JSON_DISABLE_EOF_CHECK, NULL);
-        const char *found = json_string_value(json_object_get(line, "url"));
-        url = found != NULL ? xstrdup(found) : NULL;
-        json_decref(line);
-    }
-    strbuf_clean_up(&text);
-    return url;
-}
-
 static void begin_endpoint(struct demo *demo)
 {
-    struct strbuf program = STRBUF_INIT;
     struct err err = {.text = ""};
 
-    strbuf_appendf(&program, "%s/sluice-localaws", demo->paths.program_dir);
-    const char *const argv[] = {strbuf_str(&program),  "--listen", "127.0.0.1:0", "--region", DEMO_REGION,
-                                "--verify-signatures", NULL};
     loop_timer_arm_real_ms(&demo->guard, START_GUARD_REAL_MS);
-    if (demo_children_start(&demo->children, DEMO_LOCALAWS, argv, &err) != 0)
+    if (local_endpoint_start(&demo->children, &demo->sandbox, &err) != 0)
         demo_acts_give_up(demo, "%s", err.text);
     else
         loop_timer_arm_real_ms(&demo->poll, POLL_REAL_MS);
-    strbuf_clean_up(&program);
 }
 
 static void look_for_endpoint(struct demo *demo)
 {
     struct aws_client_options options = {.base = demo->base};
     struct err err = {.text = ""};
-    char *url = read_endpoint_url(demo);
+    char *url = local_endpoint_url(&demo->children);
 
     if (url == NULL) {
         loop_timer_arm_real_ms(&demo->poll, POLL_REAL_MS);
@@ -192,7 +167,7 @@ int demo_acts_start_supervisor(struct demo *demo, struct err *err)
 {
     struct strbuf program = STRBUF_INIT;
 
-    strbuf_appendf(&program, "%s/sluice", demo->paths.program_dir);
+    strbuf_appendf(&program, "%s/sluice", demo->sandbox.program_dir);
     const char *const argv[] = {strbuf_str(&program), "run", "--config", demo->paths.config, NULL};
     int rc = demo_children_start(&demo->children, DEMO_SUPERVISOR, argv, err);
     strbuf_clean_up(&program);
@@ -235,7 +210,7 @@ static void begin_sale(struct demo *demo)
     struct err err = {.text = ""};
     char rate[32], count[32], sns[32], malformed[32], seed[32];
 
-    strbuf_appendf(&program, "%s/sluice", demo->paths.program_dir);
+    strbuf_appendf(&program, "%s/sluice", demo->sandbox.program_dir);
     (void)snprintf(rate, sizeof rate, "%.17g", o->rate);
     (void)snprintf(count, sizeof count, "%" PRId64, demo->view.sale.orders);
     (void)snprintf(sns, sizeof sns, "%.17g", o->sns);
@@ -475,7 +450,7 @@ void demo_acts_run(struct demo *demo)
     demo->term_event = watch_signal(demo, SIGTERM);
     demo->int_event = watch_signal(demo, SIGINT);
     demo->hup_event = watch_signal(demo, SIGHUP);
-    demo_children_init(&demo->children, demo->base, demo->paths.folder, demo_acts_on_exit, demo);
+    demo_children_init(&demo->children, demo->base, demo->sandbox.folder, demo_acts_on_exit, demo);
     demo_chaos_init(demo);
     enter_act(demo, DEMO_ACT_ENDPOINT);
     if (demo->act != DEMO_ACT_OVER)

@@ -1,6 +1,8 @@
 /* Draws the demo's chart; see demo_chart.h. Pure. */
 #include "supervisor/demo_chart.h"
 
+#include "supervisor/svg.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,9 +11,6 @@ enum { WIDTH = 1000, HEIGHT = 560, LEFT = 74, RIGHT = 926, TOP = 122, BOTTOM = 4
 enum { PANEL_MIDDLE = 560, PANEL_GAP = 18 }; /* two panels: left of the middle and right of it */
 enum { TICKS_X = 12, TICKS_Y = 8, MARK_ROWS = 3, MARK_ROW_HEIGHT = 14, MARK_LETTER_WIDTH = 7 };
 
-#define COLOR_TEXT "#24292f"
-#define COLOR_QUIET "#57606a"
-#define COLOR_GRID "#d8dee4"
 #define COLOR_DEPTH "#3b6fb6"
 #define COLOR_FLIGHT "#d9730d"
 #define COLOR_WORKERS "#1a7f37"
@@ -31,42 +30,22 @@ struct scale {
     double messages_step, workers_step;
 };
 
-double demo_chart_step(double max, int most)
-{
-    double step = 1;
-
-    for (;;) {
-        static const double factors[] = {1, 2, 5};
-        for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++)
-            if (max / (step * factors[i]) <= most)
-                return step * factors[i];
-        step *= 10;
-    }
-}
-
-static double round_up(double value, double step)
-{
-    double up = ceil(value / step) * step;
-
-    return up < step ? step : up;
-}
-
 static void lay_out_panels(const struct demo_chart *chart, double t_max, struct scale *scale)
 {
-    double step = demo_chart_step(t_max, TICKS_X);
+    double step = svg_axis_step(t_max, TICKS_X);
 
     scale->panel_count = 1;
     scale->panels[0] =
-        (struct panel){.to_s = round_up(t_max, step / 2), .step_s = step, .left = LEFT, .right = RIGHT};
+        (struct panel){.to_s = svg_round_up(t_max, step / 2), .step_s = step, .left = LEFT, .right = RIGHT};
     if (chart->split_s <= 0 || chart->split_s >= t_max)
         return;
     scale->panel_count = 2;
-    step = demo_chart_step(chart->split_s, TICKS_X);
+    step = svg_axis_step(chart->split_s, TICKS_X);
     scale->panels[0] = (struct panel){
         .to_s = chart->split_s, .step_s = step, .left = LEFT, .right = PANEL_MIDDLE - PANEL_GAP / 2.0};
-    step = demo_chart_step(t_max - chart->split_s, TICKS_X / 2);
+    step = svg_axis_step(t_max - chart->split_s, TICKS_X / 2);
     scale->panels[1] = (struct panel){.from_s = chart->split_s,
-                                      .to_s = round_up(t_max, step / 4),
+                                      .to_s = svg_round_up(t_max, step / 4),
                                       .step_s = step,
                                       .left = PANEL_MIDDLE + PANEL_GAP / 2.0,
                                       .right = RIGHT};
@@ -84,10 +63,10 @@ static struct scale scale_of(const struct demo_chart *chart)
     }
     for (size_t i = 0; i < chart->mark_count; i++)
         t = fmax(t, chart->marks[i].t_s);
-    struct scale scale = {.messages_step = demo_chart_step(messages * 1.02, TICKS_Y),
-                          .workers_step = demo_chart_step(workers * 1.05, TICKS_Y)};
-    scale.messages_max = round_up(messages * 1.02, scale.messages_step);
-    scale.workers_max = round_up(workers * 1.05, scale.workers_step);
+    struct scale scale = {.messages_step = svg_axis_step(messages * 1.02, TICKS_Y),
+                          .workers_step = svg_axis_step(workers * 1.05, TICKS_Y)};
+    scale.messages_max = svg_round_up(messages * 1.02, scale.messages_step);
+    scale.workers_max = svg_round_up(workers * 1.05, scale.workers_step);
     lay_out_panels(chart, t, &scale);
     return scale;
 }
@@ -106,122 +85,70 @@ static double y_of(double value, double max)
     return BOTTOM - (BOTTOM - TOP) * value / max;
 }
 
-/* ---- text ---- */
-
-static void append_escaped(const char *text, struct strbuf *out)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            strbuf_append_str(out, "&amp;");
-            break;
-        case '<':
-            strbuf_append_str(out, "&lt;");
-            break;
-        case '>':
-            strbuf_append_str(out, "&gt;");
-            break;
-        case '"':
-            strbuf_append_str(out, "&quot;");
-            break;
-        default:
-            strbuf_append_char(out, (unsigned char)*text < 0x20 ? ' ' : *text);
-        }
-    }
-}
-
-struct text_style {
-    int size;
-    const char *color;
-    const char *anchor; /* start, middle, end */
-    int turned;         /* degrees */
-    int bold;
-};
-
-static void append_text(double x, double y, const struct text_style *style, const char *text,
-                        struct strbuf *out)
-{
-    strbuf_appendf(out, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"%d\" fill=\"%s\" text-anchor=\"%s\"", x, y,
-                   style->size, style->color, style->anchor);
-    if (style->bold)
-        strbuf_append_str(out, " font-weight=\"bold\"");
-    if (style->turned != 0)
-        strbuf_appendf(out, " transform=\"rotate(%d %.1f %.1f)\"", style->turned, x, y);
-    strbuf_append_char(out, '>');
-    append_escaped(text, out);
-    strbuf_append_str(out, "</text>\n");
-}
-
-static void append_line(double x1, double y1, double x2, double y2, const char *color, const char *more,
-                        struct strbuf *out)
-{
-    strbuf_appendf(out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"%s/>\n", x1, y1,
-                   x2, y2, color, more);
-}
-
 /* ---- axes ---- */
 
 static void draw_time_axis(const struct scale *scale, const struct panel *panel, struct strbuf *out)
 {
-    static const struct text_style below = {.size = 12, .color = COLOR_QUIET, .anchor = "middle"};
+    static const struct svg_text_style below = {.size = 12, .color = SVG_COLOR_QUIET, .anchor = "middle"};
     char text[32];
 
-    append_line(panel->left, BOTTOM, panel->right, BOTTOM, COLOR_QUIET, "", out);
+    svg_line(panel->left, BOTTOM, panel->right, BOTTOM, SVG_COLOR_QUIET, "", out);
     int first = (int)ceil(panel->from_s / panel->step_s);
     for (int i = first; i * panel->step_s <= panel->to_s * 1.0001; i++) {
         double v = i * panel->step_s;
         double x = x_of(scale, v);
-        append_line(x, BOTTOM, x, BOTTOM + 5, COLOR_QUIET, "", out);
+        svg_line(x, BOTTOM, x, BOTTOM + 5, SVG_COLOR_QUIET, "", out);
         /* The end of the left panel and the start of the right one are the same time: say it once. */
         if (panel == &scale->panels[0] || v > panel->from_s) {
             (void)snprintf(text, sizeof text, "%.0f", v);
-            append_text(x, BOTTOM + 20, &below, text, out);
+            svg_text(x, BOTTOM + 20, &below, text, out);
         }
     }
 }
 
 static void draw_axes(const struct scale *scale, struct strbuf *out)
 {
-    static const struct text_style beside = {.size = 12, .color = COLOR_DEPTH, .anchor = "end"};
-    static const struct text_style opposite = {.size = 12, .color = COLOR_WORKERS, .anchor = "start"};
+    static const struct svg_text_style beside = {.size = 12, .color = COLOR_DEPTH, .anchor = "end"};
+    static const struct svg_text_style opposite = {.size = 12, .color = COLOR_WORKERS, .anchor = "start"};
     char text[32];
 
     for (int i = 0; i * scale->messages_step <= scale->messages_max * 1.0001; i++) {
         double v = i * scale->messages_step;
         double y = y_of(v, scale->messages_max);
-        append_line(LEFT, y, RIGHT, y, COLOR_GRID, "", out);
+        svg_line(LEFT, y, RIGHT, y, SVG_COLOR_GRID, "", out);
         (void)snprintf(text, sizeof text, "%.0f", v);
-        append_text(LEFT - 8, y + 4, &beside, text, out);
+        svg_text(LEFT - 8, y + 4, &beside, text, out);
     }
     for (int i = 0; i * scale->workers_step <= scale->workers_max * 1.0001; i++) {
         double v = i * scale->workers_step;
         double y = y_of(v, scale->workers_max);
-        append_line(RIGHT, y, RIGHT + 5, y, COLOR_WORKERS, "", out);
+        svg_line(RIGHT, y, RIGHT + 5, y, COLOR_WORKERS, "", out);
         (void)snprintf(text, sizeof text, "%.0f", v);
-        append_text(RIGHT + 9, y + 4, &opposite, text, out);
+        svg_text(RIGHT + 9, y + 4, &opposite, text, out);
     }
     for (int i = 0; i < scale->panel_count; i++)
         draw_time_axis(scale, &scale->panels[i], out);
-    append_line(RIGHT, TOP, RIGHT, BOTTOM, COLOR_WORKERS, "", out);
-    append_line(LEFT, TOP, LEFT, BOTTOM, COLOR_DEPTH, "", out);
+    svg_line(RIGHT, TOP, RIGHT, BOTTOM, COLOR_WORKERS, "", out);
+    svg_line(LEFT, TOP, LEFT, BOTTOM, COLOR_DEPTH, "", out);
 }
 
 static void draw_titles(const struct demo_chart *chart, struct strbuf *out)
 {
-    static const struct text_style title = {.size = 18, .color = COLOR_TEXT, .anchor = "start", .bold = 1};
-    static const struct text_style subtitle = {.size = 13, .color = COLOR_QUIET, .anchor = "start"};
-    static const struct text_style time = {.size = 13, .color = COLOR_QUIET, .anchor = "middle"};
-    static const struct text_style left = {
+    static const struct svg_text_style title = {
+        .size = 18, .color = SVG_COLOR_TEXT, .anchor = "start", .bold = 1};
+    static const struct svg_text_style subtitle = {.size = 13, .color = SVG_COLOR_QUIET, .anchor = "start"};
+    static const struct svg_text_style time = {.size = 13, .color = SVG_COLOR_QUIET, .anchor = "middle"};
+    static const struct svg_text_style left = {
         .size = 13, .color = COLOR_DEPTH, .anchor = "middle", .turned = -90};
-    static const struct text_style right = {
+    static const struct svg_text_style right = {
         .size = 13, .color = COLOR_WORKERS, .anchor = "middle", .turned = 90};
 
-    append_text(LEFT, 28, &title, chart->title, out);
-    append_text(LEFT, 48, &subtitle, chart->subtitle, out);
-    append_text((LEFT + RIGHT) / 2.0, BOTTOM + 58, &time,
-                "time since the start of the sale (product seconds)", out);
-    append_text(22, (TOP + BOTTOM) / 2.0, &left, "messages", out);
-    append_text(WIDTH - 24, (TOP + BOTTOM) / 2.0, &right, "worker processes", out);
+    svg_text(LEFT, 28, &title, chart->title, out);
+    svg_text(LEFT, 48, &subtitle, chart->subtitle, out);
+    svg_text((LEFT + RIGHT) / 2.0, BOTTOM + 58, &time, "time since the start of the sale (product seconds)",
+             out);
+    svg_text(22, (TOP + BOTTOM) / 2.0, &left, "messages", out);
+    svg_text(WIDTH - 24, (TOP + BOTTOM) / 2.0, &right, "worker processes", out);
 }
 
 static void draw_legend(struct strbuf *out)
@@ -236,7 +163,7 @@ static void draw_legend(struct strbuf *out)
         {"workers draining", COLOR_DRAINING, " stroke-dasharray=\"4 3\"", 0},
     };
     static const int widths[] = {140, 100, 212, 140};
-    static const struct text_style style = {.size = 13, .color = COLOR_TEXT, .anchor = "start"};
+    static const struct svg_text_style style = {.size = 13, .color = SVG_COLOR_TEXT, .anchor = "start"};
     double x = LEFT;
 
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
@@ -249,7 +176,7 @@ static void draw_legend(struct strbuf *out)
             out, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%.1f\" y2=\"%d\" stroke=\"%s\" stroke-width=\"2\"%s/>\n",
             x, entries[i].area ? 62 : 67, x + 22, entries[i].area ? 62 : 67, entries[i].color,
             entries[i].dash);
-        append_text(x + 28, 71, &style, entries[i].text, out);
+        svg_text(x + 28, 71, &style, entries[i].text, out);
         x += widths[i];
     }
 }
@@ -300,16 +227,16 @@ static void draw_steps(const struct demo_chart *chart, const struct scale *scale
 /* White over what runs from one panel into the other, and what each of them shows. */
 static void draw_split(const struct scale *scale, struct strbuf *out)
 {
-    static const struct text_style style = {.size = 12, .color = COLOR_QUIET, .anchor = "middle"};
+    static const struct svg_text_style style = {.size = 12, .color = SVG_COLOR_QUIET, .anchor = "middle"};
 
     if (scale->panel_count < 2)
         return;
     strbuf_appendf(out, "<rect x=\"%.1f\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n",
                    PANEL_MIDDLE - PANEL_GAP / 2.0 + 1, TOP - 4, PANEL_GAP - 2, BOTTOM - TOP + 8);
-    append_text((scale->panels[0].left + scale->panels[0].right) / 2, BOTTOM + 36, &style,
-                "the sale and its drain", out);
-    append_text((scale->panels[1].left + scale->panels[1].right) / 2, BOTTOM + 36, &style,
-                "the scale-in, at another scale of time", out);
+    svg_text((scale->panels[0].left + scale->panels[0].right) / 2, BOTTOM + 36, &style,
+             "the sale and its drain", out);
+    svg_text((scale->panels[1].left + scale->panels[1].right) / 2, BOTTOM + 36, &style,
+             "the scale-in, at another scale of time", out);
 }
 
 /* Texts of marks that stand close to each other are put in different rows. */
@@ -320,16 +247,16 @@ static void draw_marks(const struct demo_chart *chart, const struct scale *scale
     for (size_t i = 0; i < chart->mark_count; i++) {
         const struct demo_chart_mark *mark = &chart->marks[i];
         double x = x_of(scale, mark->t_s);
-        const char *color = mark->is_kill ? COLOR_KILL : COLOR_QUIET;
-        struct text_style style = {.size = 12, .color = color, .anchor = "start"};
+        const char *color = mark->is_kill ? COLOR_KILL : SVG_COLOR_QUIET;
+        struct svg_text_style style = {.size = 12, .color = color, .anchor = "start"};
         int row = 0;
 
         while (row < MARK_ROWS - 1 && row_end[row] > x)
             row++;
         row_end[row] = x + 8 + MARK_LETTER_WIDTH * (double)strlen(mark->text);
         double y = TOP - 4 - row * MARK_ROW_HEIGHT;
-        append_line(x, y - 8, x, BOTTOM, color, " stroke-dasharray=\"2 3\" stroke-width=\"1.5\"", out);
-        append_text(x + 4, y, &style, mark->text, out);
+        svg_line(x, y - 8, x, BOTTOM, color, " stroke-dasharray=\"2 3\" stroke-width=\"1.5\"", out);
+        svg_text(x + 4, y, &style, mark->text, out);
     }
 }
 
@@ -337,13 +264,7 @@ void demo_chart_write(const struct demo_chart *chart, struct strbuf *out)
 {
     struct scale scale = scale_of(chart);
 
-    strbuf_appendf(
-        out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\""
-        " font-family=\"Helvetica, Arial, 'DejaVu Sans', sans-serif\" role=\"img\">\n<title>",
-        WIDTH, HEIGHT, WIDTH, HEIGHT);
-    append_escaped(chart->title, out);
-    strbuf_appendf(out, "</title>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", WIDTH, HEIGHT);
+    svg_begin(WIDTH, HEIGHT, chart->title, out);
     draw_titles(chart, out);
     draw_legend(out);
     draw_axes(&scale, out);
@@ -356,5 +277,5 @@ void demo_chart_write(const struct demo_chart *chart, struct strbuf *out)
     }
     draw_split(&scale, out);
     draw_marks(chart, &scale, out);
-    strbuf_append_str(out, "</svg>\n");
+    svg_end(out);
 }

@@ -28,8 +28,4 @@ struct demo_chart {
 
 void demo_chart_write(const struct demo_chart *chart, struct strbuf *out);
 
-/* Distance of axis ticks for a range 0..max that is to have at most `most` of them: 1, 2 or 5 times a power
- * of ten, at least 1. */
-double demo_chart_step(double max, int most);
-
 #endif

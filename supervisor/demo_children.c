@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ static const struct {
     [DEMO_LOCALAWS] = {"localaws", "the local endpoint"},
     [DEMO_SUPERVISOR] = {"supervisor", "the supervisor"},
     [DEMO_LOAD] = {"load", "the load generator"},
+    [DEMO_WORKER] = {"worker", "the worker"},
 };
 
 const char *demo_child_title(enum demo_child_name name)
@@ -31,13 +33,19 @@ const char *demo_child_title(enum demo_child_name name)
     return NAMES[name].title;
 }
 
-static void on_reaped(struct demo_children *children, pid_t pid, int status)
+static double seconds_of(const struct timeval *time)
+{
+    return (double)time->tv_sec + (double)time->tv_usec / 1e6;
+}
+
+static void on_reaped(struct demo_children *children, pid_t pid, int status, const struct rusage *usage)
 {
     for (int i = 0; i < DEMO_CHILD_MAX; i++) {
         if (children->child[i].pid != pid)
             continue;
         children->child[i].pid = 0;
         children->child[i].status = status;
+        children->child[i].cpu_s = seconds_of(&usage->ru_utime) + seconds_of(&usage->ru_stime);
         children->on_exit(children->arg, (enum demo_child_name)i, status);
         return;
     }
@@ -52,10 +60,11 @@ static void on_sigchld(evutil_socket_t number, short what, void *arg)
 
     for (;;) {
         int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG);
+        struct rusage usage;
+        pid_t pid = wait4(-1, &status, WNOHANG, &usage);
         if (pid <= 0)
             return;
-        on_reaped(children, pid, status);
+        on_reaped(children, pid, status, &usage);
     }
 }
 

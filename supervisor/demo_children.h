@@ -1,8 +1,8 @@
 /*
- * The programs that a demo starts: spawned with their output in files of the work folder, reaped in the loop,
- * stopped in order, killed when they do not stop. Everything dies with the demo (death signal), and orphans
- * of a killed supervisor become its children too (child subreaper), so nothing is left behind. Main thread
- * only.
+ * The programs that a demo or a measurement starts: spawned with their output in files of the work folder,
+ * reaped in the loop, stopped in order, killed when they do not stop. Everything dies with the demo (death
+ * signal), and orphans of a killed supervisor become its children too (child subreaper), so nothing is left
+ * behind. Main thread only.
  */
 #ifndef SLUICE_SUPERVISOR_DEMO_CHILDREN_H
 #define SLUICE_SUPERVISOR_DEMO_CHILDREN_H
@@ -20,15 +20,16 @@ struct event;
 struct event_base;
 struct demo_children;
 
-enum demo_child_name { DEMO_LOCALAWS, DEMO_SUPERVISOR, DEMO_LOAD, DEMO_CHILD_MAX };
+enum demo_child_name { DEMO_LOCALAWS, DEMO_SUPERVISOR, DEMO_LOAD, DEMO_WORKER, DEMO_CHILD_MAX };
 
-/* "the local endpoint", "the supervisor", "the load generator": for messages. */
+/* "the local endpoint", "the supervisor", "the load generator", "the worker": for messages. */
 const char *demo_child_title(enum demo_child_name name);
 
 struct demo_child {
     pid_t pid;      /* 0: not running */
     bool started;   /* was ever started */
     int status;     /* wait status of the last end */
+    double cpu_s;   /* user and system time of the last one that ended, real seconds */
     char *out_path; /* owned: its stdout */
     char *err_path; /* owned: its stderr */
 };

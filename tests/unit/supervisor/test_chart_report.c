@@ -1,6 +1,7 @@
 /* The demo's chart and report: scales, escaping, and the keys that others rely on. */
 #include "supervisor/demo_chart.h"
 #include "supervisor/demo_report.h"
+#include "supervisor/svg.h"
 #include "tests/unit/unit.h"
 
 #include <jansson.h>
@@ -27,12 +28,12 @@ static struct demo_samples some_samples(void)
 
 START_TEST(ticks_are_round_numbers)
 {
-    ck_assert_double_eq(demo_chart_step(8, 8), 1);
-    ck_assert_double_eq(demo_chart_step(9, 8), 2);
-    ck_assert_double_eq(demo_chart_step(17, 8), 5);
-    ck_assert_double_eq(demo_chart_step(700, 12), 100);
-    ck_assert_double_eq(demo_chart_step(900, 8), 200);
-    ck_assert_double_eq(demo_chart_step(0.5, 8), 1);
+    ck_assert_double_eq(svg_axis_step(8, 8), 1);
+    ck_assert_double_eq(svg_axis_step(9, 8), 2);
+    ck_assert_double_eq(svg_axis_step(17, 8), 5);
+    ck_assert_double_eq(svg_axis_step(700, 12), 100);
+    ck_assert_double_eq(svg_axis_step(900, 8), 200);
+    ck_assert_double_eq(svg_axis_step(0.5, 8), 1);
 }
 END_TEST
 

@@ -1,0 +1,17 @@
+/* sluice-localaws as a child of a demo or a measurement: started on a free port of loopback, its URL read
+ * from the first line that it prints. */
+#ifndef SLUICE_SUPERVISOR_LOCAL_ENDPOINT_H
+#define SLUICE_SUPERVISOR_LOCAL_ENDPOINT_H
+
+#include "base/err.h"
+#include "supervisor/demo_children.h"
+#include "supervisor/sandbox.h"
+
+/* Starts it as DEMO_LOCALAWS; it accepts only requests signed with the credentials in our environment.
+ * Returns 0 or -1 with err. */
+int local_endpoint_start(struct demo_children *children, const struct sandbox *sandbox, struct err *err);
+
+/* Where it listens, NULL when it has not said so yet; the caller frees it. */
+char *local_endpoint_url(const struct demo_children *children);
+
+#endif
