@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,24 +110,37 @@ child_main(const struct child_spec *spec, const char *program, char *const *envp
     child_fail(CHILD_STATUS_FD, STEP_EXEC);
 }
 
-/* Full path of a program as execvp() would find it; NULL when nowhere. The caller frees it. */
-static char *find_program(const char *name)
+static bool is_program(const char *path, struct err *err)
+{
+    struct stat info;
+    int error = 0;
+    if (access(path, X_OK) != 0 || stat(path, &info) != 0)
+        error = errno;
+    else if (!S_ISREG(info.st_mode))
+        error = EACCES;
+    if (error != 0)
+        (void)err_set(err, "start %s: %s", path, strerror(error));
+    return error == 0;
+}
+
+char *child_find_program(const char *name, struct err *err)
 {
     if (strchr(name, '/') != NULL)
-        return xstrdup(name);
+        return is_program(name, err) ? xstrdup(name) : NULL;
     const char *path = getenv("PATH");
     if (path == NULL || *path == '\0')
         path = "/usr/local/bin:/usr/bin:/bin";
-    while (*path != '\0') {
+    while (*path != '\0' && *name != '\0') {
         size_t len = strcspn(path, ":");
         struct strbuf full = STRBUF_INIT;
         strbuf_append(&full, len > 0 ? path : ".", len > 0 ? len : 1);
         strbuf_appendf(&full, "/%s", name);
-        if (access(full.data, X_OK) == 0)
+        if (is_program(full.data, NULL))
             return strbuf_take(&full);
         strbuf_clean_up(&full);
         path += len + (path[len] == ':');
     }
+    (void)err_set(err, "start %s: not found in PATH", name);
     return NULL;
 }
 
@@ -153,11 +167,9 @@ int child_spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err)
     sigset_t all;
     sigset_t before;
     char *const *envp = spec->envp != NULL ? (char *const *)(uintptr_t)spec->envp : environ;
-    char *program = find_program(spec->argv[0]);
-    if (program == NULL) {
-        (void)err_set(err, "start %s: not found in PATH", spec->argv[0]);
+    char *program = spec->program != NULL ? xstrdup(spec->program) : child_find_program(spec->argv[0], err);
+    if (program == NULL)
         return -ENOENT;
-    }
     if (pipe2(status_pipe, O_CLOEXEC) != 0) {
         rc = -errno;
         (void)err_set(err, "start %s: pipe: %s", program, strerror(errno));
@@ -166,12 +178,12 @@ int child_spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err)
     pid_t parent = getpid();
     /* No handler of ours may run in the child before it has reset them. */
     (void)sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t pid = fork();
     if (pid == 0)
         child_main(spec, program, envp, parent, status_pipe[1]);
     int fork_errno = errno;
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)close(status_pipe[1]);
     if (pid < 0) {
         rc = -fork_errno;

@@ -3,7 +3,9 @@
  * lives, own process group, default handlers and empty mask, standard fds, close_range on everything else,
  * exec. A failed exec comes back through a close-on-exec pipe as an error, never as a child that exits oddly.
  *
- * Call from the main thread only (PDEATHSIG follows the thread that forked). No shell is ever involved.
+ * Call from any thread that outlives the child when death_signal is set: the signal comes when the thread
+ * that forked ends, not the process. Between fork and exec nothing is called that another thread's lock could
+ * hold up. No shell is ever involved.
  */
 #ifndef SLUICE_BASE_CHILD_H
 #define SLUICE_BASE_CHILD_H
@@ -16,13 +18,14 @@
 
 struct child_spec {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH when it has no slash */
+    const char *program;     /* path to execute instead, as child_find_program() gave it; NULL: look up */
     const char *const *envp; /* NULL-terminated "K=V"; NULL: ours */
     int stdin_fd;            /* -1: /dev/null */
     int stdout_fd;           /* -1: ours */
     int stderr_fd;           /* -1: ours */
     int pass_fd;             /* appears in the child as fd 3; -1: none */
     bool own_group;          /* setpgid(0, 0) */
-    int death_signal;        /* sent to the child when the parent dies; 0: none */
+    int death_signal;        /* sent to the child when the thread that forks ends; 0: none */
 };
 
 #define CHILD_SPEC_INIT                                                                                      \
@@ -33,6 +36,10 @@ struct child_spec {
 /* Returns 0 and *ret_pid, or negative errno with err (also when exec failed; the child is reaped then). The
  * caller keeps its fds. */
 int child_spawn(const struct child_spec *spec, pid_t *ret_pid, struct err *err);
+
+/* Path of the program that execvp() would run for this name: a regular file that we may execute. Returns a
+ * string to free(), or NULL with err. */
+char *child_find_program(const char *name, struct err *err);
 
 /* Builds an environment: ours, with the given NULL-terminated "K=V" entries put over it. One allocation to
  * free(). */

@@ -50,7 +50,7 @@ const struct handler HANDLER_NOOP = {
     .open_exit_code = EXIT_CODE_CONFIG,
 };
 
-static const struct handler *const ALL[] = {&HANDLER_PAYMENT, &HANDLER_NOOP, NULL};
+static const struct handler *const ALL[] = {&HANDLER_PAYMENT, &HANDLER_NOOP, &HANDLER_EXEC, NULL};
 
 const struct handler *const *handler_all(void)
 {

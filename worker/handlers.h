@@ -4,6 +4,7 @@
 
 #include "worker/handler.h"
 
+extern const struct handler HANDLER_EXEC;
 extern const struct handler HANDLER_NOOP;
 extern const struct handler HANDLER_PAYMENT;
 

@@ -57,7 +57,7 @@ class Worker:
             env["SLUICE_TELEMETRY_FD"] = str(theirs.fileno())
             fds = [theirs.fileno()]
         argv = [BIN / "sluice-worker", *args]
-        if "noop" not in args:
+        if "--handler" not in args or "payment" in args:
             argv += ["--ledger", self.ledger_path]
         self.process = spawn(argv, env, name=name, pass_fds=fds, **popen)
         self.pid = self.process.pid

@@ -1,0 +1,114 @@
+/* Groups of real programs: none of their members survives, and every program is reaped once. */
+#include "tests/unit/unit.h"
+
+#include "base/child.h"
+#include "worker/child_groups.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static pid_t spawn(const char *script, int stdout_fd)
+{
+    pid_t pid = 0;
+    const char *argv[] = {"sh", "-c", script, NULL};
+    struct child_spec spec = CHILD_SPEC_INIT;
+    spec.argv = argv;
+    spec.stdout_fd = stdout_fd;
+    spec.own_group = true;
+    spec.death_signal = SIGKILL;
+    ck_assert_int_eq(child_spawn(&spec, &pid, NULL), 0);
+    return pid;
+}
+
+/* Starts a shell script in a group of its own; the number that it prints first comes back. */
+static pid_t start(struct child_groups *groups, const char *script, int *ret_printed)
+{
+    int out[2];
+    char text[32] = "";
+    ck_assert_int_eq(pipe(out), 0);
+    pid_t pid = spawn(script, out[1]);
+    child_groups_add(groups, pid);
+    (void)close(out[1]);
+    ck_assert_int_gt(read(out[0], text, sizeof text - 1), 0);
+    (void)close(out[0]);
+    *ret_printed = (int)strtol(text, NULL, 10);
+    return pid;
+}
+
+static int await(struct child_groups *groups, pid_t pid)
+{
+    int status = -1;
+    struct pollfd fd = {.fd = child_groups_exit_fd(pid), .events = POLLIN};
+    ck_assert_int_ge(fd.fd, 0);
+    while (!child_groups_reap(groups, pid, &status))
+        (void)poll(&fd, 1, 100);
+    (void)close(fd.fd);
+    return status;
+}
+
+static void check_gone(pid_t pid)
+{
+    while (child_start_ticks(pid) != 0) /* a zombie counts as gone */
+        (void)poll(NULL, 0, 1);
+}
+
+START_TEST(what_a_program_leaves_behind_dies_with_it)
+{
+    struct child_groups groups;
+    int other = 0;
+    child_groups_init(&groups);
+    pid_t pid = start(&groups, "trap '' TERM; sleep 1000 & echo $!; exit 3", &other);
+    int status = await(&groups, pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+    check_gone(other);
+    ck_assert_uint_eq(groups.count, 0);
+    ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), -1);
+    child_groups_clean_up(&groups);
+}
+END_TEST
+
+START_TEST(a_running_program_is_not_reaped_and_hears_signals)
+{
+    struct child_groups groups;
+    int printed = 0;
+    int status = 0;
+    child_groups_init(&groups);
+    pid_t pid = start(&groups, "trap 'exit 5' TERM; echo 1; while :; do sleep 0.01; done", &printed);
+    ck_assert(!child_groups_reap(&groups, pid, &status));
+    child_groups_signal(&groups, pid, SIGSTOP);
+    child_groups_signal(&groups, pid, SIGTERM); /* wakes it, too */
+    status = await(&groups, pid);
+    /* The shell, or the sleep that it waits for first. */
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+    child_groups_clean_up(&groups);
+}
+END_TEST
+
+START_TEST(all_are_killed_at_once_and_late_comers_too)
+{
+    static const char SCRIPT[] = "trap '' TERM; sleep 1000 & echo $!; wait";
+    struct child_groups groups;
+    int others[2];
+    pid_t pids[3];
+    child_groups_init(&groups);
+    for (int i = 0; i < 2; i++)
+        pids[i] = start(&groups, SCRIPT, &others[i]);
+    child_groups_kill_all(&groups);
+    pids[2] = spawn(SCRIPT, -1);
+    child_groups_add(&groups, pids[2]);
+    for (int i = 0; i < 3; i++) {
+        int status = await(&groups, pids[i]);
+        ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    }
+    check_gone(others[0]);
+    check_gone(others[1]);
+    child_groups_clean_up(&groups);
+}
+END_TEST
+
+UNIT_MAIN("child_groups", what_a_program_leaves_behind_dies_with_it,
+          a_running_program_is_not_reaped_and_hears_signals, all_are_killed_at_once_and_late_comers_too)

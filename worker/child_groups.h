@@ -1,0 +1,44 @@
+/*
+ * The process groups that a handler has started: each program is the leader of a group of its own, and the
+ * whole group is killed when the program has ended, so that nothing of it survives; or at once, all of them,
+ * when the worker leaves.
+ *
+ * A pid stands for its group only until the program is reaped; so killing and reaping happen here alone,
+ * under one lock. All functions may be called on any thread.
+ */
+#ifndef SLUICE_WORKER_CHILD_GROUPS_H
+#define SLUICE_WORKER_CHILD_GROUPS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct child_groups {
+    pthread_mutex_t lock;
+    pid_t *pids; /* leaders not yet reaped; owned */
+    size_t count, room;
+    bool killing; /* whoever is added now is killed at once */
+};
+
+void child_groups_init(struct child_groups *groups);
+/* No group may be left in it. */
+void child_groups_clean_up(struct child_groups *groups);
+
+/* Takes a program in that child_spawn() started with own_group. */
+void child_groups_add(struct child_groups *groups, pid_t pid);
+
+/* Sends a signal to the whole group of a program that was added and not yet reaped. */
+void child_groups_signal(struct child_groups *groups, pid_t pid, int number);
+
+/* Whether the program has ended; if so, the rest of its group is killed, it is reaped and forgotten, and
+ * *ret_status is its wait status. Does not wait. */
+bool child_groups_reap(struct child_groups *groups, pid_t pid, int *ret_status);
+
+/* KILL to all groups, and to those that are yet to be added. */
+void child_groups_kill_all(struct child_groups *groups);
+
+/* A descriptor that becomes readable when the program ends; -1: the system has none, look now and then. */
+int child_groups_exit_fd(pid_t pid);
+
+#endif
