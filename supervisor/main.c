@@ -24,6 +24,7 @@ static const struct command COMMANDS[] = {
     {"status", "show what a running supervisor sees and does", cmd_status},
     {"load", "send orders to a queue at a steady rate", cmd_load},
     {"demo", "run the flash sale on a local endpoint and account for every order", cmd_demo},
+    {"plan", "compute workers, cost and backlog for a rate", cmd_plan},
     {"version", "show the version", cmd_version},
 };
 
