@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "localaws/sqs_fifo.h"
 
 static void answer(struct http_conn *conn, int status, const struct strbuf *body)
 {
@@ -63,7 +64,7 @@ static void write_queue(struct jsonw *w, const struct sqs_queue *queue)
 {
     const struct sqs_queue_stats *s = &queue->stats;
     struct sqs_counts counts = sqs_queue_counts(queue);
-    jsonw_key(w, queue->name); /* letters, digits, - and _ only */
+    jsonw_key(w, queue->name); /* letters, digits, -, _ and .fifo only */
     jsonw_object(w);
     jsonw_key_int(w, "visible", (int64_t)counts.visible);
     jsonw_key_int(w, "in_flight", (int64_t)counts.in_flight);
@@ -77,6 +78,11 @@ static void write_queue(struct jsonw *w, const struct sqs_queue *queue)
     jsonw_key_int(w, "redriven_in", (int64_t)s->redriven_in);
     jsonw_key_int(w, "expired", (int64_t)s->expired);
     jsonw_key_int(w, "empty_receives", (int64_t)s->empty_receives);
+    if (queue->fifo != NULL) {
+        jsonw_key_int(w, "deduplicated", (int64_t)s->deduplicated);
+        jsonw_key_int(w, "groups", (int64_t)queue->fifo->groups.count);
+        jsonw_key_int(w, "groups_available", (int64_t)queue->fifo->available.count);
+    }
     jsonw_key_int(w, "in_flight_max", (int64_t)s->in_flight_max);
     jsonw_key_int(w, "first_receive_us", s->first_receive_us);
     jsonw_key_int(w, "last_delete_us", s->last_delete_us);

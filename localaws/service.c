@@ -376,6 +376,7 @@ static void wait_for_message(const struct turn *turn, const struct sqs_receive_w
     sqs_receive_view_keep(&call->view);
     call->waiter.max = wait->max;
     call->waiter.visibility_ms = wait->visibility_ms;
+    call->waiter.attempt_id = wait->attempt_id;
     call->waiter.fn = on_wait_end;
     sqs_engine_wait(turn->service->engine, wait->queue, &call->waiter, wait->end_ms);
 }
@@ -575,8 +576,11 @@ int service_create_queue(struct service *service, const char *name, struct err *
 {
     struct sqs_queue *queue = NULL;
     struct sqs_failure failure;
-    if (sqs_engine_create(service->engine, slice_of(name), NULL, 0, clock_product_ms(), &queue, &failure) !=
-        SQS_OK)
+    size_t len = strlen(name);
+    bool is_fifo = len > 5 && strcmp(name + len - 5, ".fifo") == 0;
+    struct sqs_pair fifo = {slice_of("FifoQueue"), slice_of("true")};
+    if (sqs_engine_create(service->engine, slice_of(name), &fifo, is_fifo ? 1 : 0, clock_product_ms(), &queue,
+                          &failure) != SQS_OK)
         return err_set(err, "cannot create queue \"%s\": %s", name, failure.message);
     return 0;
 }

@@ -37,7 +37,7 @@ struct http_handler service_handler(struct service *service);
 /* So that statistics can tell its connections. */
 void service_set_server(struct service *service, struct http_server *server);
 
-/* Creates a queue with default attributes. Returns 0 or -1 with err. */
+/* Creates a queue with default attributes, a FIFO queue if its name says so. Returns 0 or -1 with err. */
 int service_create_queue(struct service *service, const char *name, struct err *err);
 
 /* For admin.c */

@@ -23,9 +23,6 @@ static const char *const SHOWN_NAMES[] = {
     [SHOWN_MODIFIED] = "LastModifiedTimestamp",
 };
 
-static const char *const FIFO_NAMES[] = {"FifoQueue", "ContentBasedDeduplication", "DeduplicationScope",
-                                         "FifoThroughputLimit"};
-
 static int find_shown(struct slice name)
 {
     for (int i = 0; i < SHOWN_MAX; i++)
@@ -44,9 +41,6 @@ static int find_setting(struct slice name)
 
 bool sqs_ops_is_queue_attribute(struct slice name)
 {
-    for (size_t i = 0; i < sizeof FIFO_NAMES / sizeof *FIFO_NAMES; i++)
-        if (slice_is(name, FIFO_NAMES[i]))
-            return true;
     return find_shown(name) >= 0 || find_setting(name) >= 0;
 }
 

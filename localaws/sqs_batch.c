@@ -3,6 +3,7 @@
 #include "localaws/sqs_ops_parts.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static const char *entry_list_name(enum sqs_op op)
 {
@@ -16,17 +17,57 @@ static const char *entry_list_name(enum sqs_op op)
     }
 }
 
+enum sqs_error sqs_ops_fail_type(const char *parameter, struct slice value, struct sqs_failure *failure)
+{
+    return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
+                    "Value %.*s for parameter %s is invalid. Reason: The request include parameter that is"
+                    " not valid for this queue type.",
+                    (int)(value.len < SQS_ID_MAX ? value.len : SQS_ID_MAX), value.at, parameter);
+}
+
+enum { HASH_BYTES = 2 * AWS_DIGEST_SHA256_BYTES + 1 };
+
+/* What a FIFO queue wants of a message. `hash` is where a deduplication id made of the body stays. */
+static enum sqs_error complete_fifo(const struct sqs_queue *queue, const struct sqs_entry *entry,
+                                    struct sqs_message_spec *spec, char hash[static HASH_BYTES],
+                                    struct sqs_failure *failure)
+{
+    uint8_t digest[AWS_DIGEST_SHA256_BYTES];
+    if (spec->group_id.at == NULL)
+        return sqs_fail(failure, SQS_MISSING_PARAMETER,
+                        "The request must contain the parameter MessageGroupId.");
+    if (entry->delay_s.is_given && entry->delay_s.value != 0) {
+        char text[24];
+        (void)snprintf(text, sizeof text, "%" PRId64, entry->delay_s.value);
+        return sqs_ops_fail_type("DelaySeconds", slice_of(text), failure);
+    }
+    if (spec->deduplication_id.at != NULL)
+        return SQS_OK;
+    if (!queue->settings.content_based_deduplication)
+        return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
+                        "The queue should either have ContentBasedDeduplication enabled or"
+                        " MessageDeduplicationId provided explicitly");
+    aws_digest_sha256(spec->body.at, spec->body.len, digest);
+    aws_digest_hex(digest, sizeof digest, hash);
+    spec->deduplication_id = slice_of(hash);
+    return SQS_OK;
+}
+
 static enum sqs_error make_spec(const struct sqs_queue *queue, const struct sqs_entry *entry,
-                                struct sqs_message_spec *spec, struct sqs_failure *failure)
+                                struct sqs_message_spec *spec, char hash[static HASH_BYTES],
+                                struct sqs_failure *failure)
 {
     *spec = (struct sqs_message_spec){.body = entry->body,
                                       .attributes = entry->attributes,
                                       .attribute_count = entry->attribute_count,
                                       .group_id = entry->group_id,
+                                      .deduplication_id = entry->deduplication_id,
                                       .trace_header = entry->trace_header};
     if (sqs_message_spec_check(spec, failure) != SQS_OK)
         return failure->error;
-    if (entry->deduplication_id.at != NULL)
+    if (queue->fifo != NULL && complete_fifo(queue, entry, spec, hash, failure) != SQS_OK)
+        return failure->error;
+    if (queue->fifo == NULL && entry->deduplication_id.at != NULL)
         return sqs_fail(
             failure, SQS_INVALID_PARAMETER_VALUE,
             "The request include parameter MessageDeduplicationId which is not valid for this queue type.");
@@ -55,6 +96,10 @@ static void write_sent(struct sqs_reply *reply, const struct sqs_message *m)
         aws_digest_hex(m->attributes_md5, sizeof m->attributes_md5, hex);
         sqs_reply_text(reply, "MD5OfMessageAttributes", slice_of(hex));
     }
+    if (m->sequence != 0) {
+        char digits[SQS_SEQUENCE_BYTES];
+        sqs_reply_text(reply, "SequenceNumber", sqs_ops_sequence(m->sequence, digits));
+    }
     if (m->trace_header.at != NULL) {
         struct sqs_attribute trace = {
             .name = slice_of("AWSTraceHeader"), .type = slice_of("String"), .value = m->trace_header};
@@ -70,11 +115,19 @@ static enum sqs_error send_entry(struct sqs_context *context, struct sqs_queue *
                                  struct sqs_failure *failure)
 {
     struct sqs_message_spec spec;
-    if (make_spec(queue, entry, &spec, failure) != SQS_OK)
+    char hash[HASH_BYTES];
+    if (make_spec(queue, entry, &spec, hash, failure) != SQS_OK)
         return failure->error;
-    *ret_m = sqs_engine_send(context->engine, queue, &spec,
-                             entry->delay_s.is_given ? entry->delay_s.value : -1, context->now_ms);
+    int64_t delay_s = entry->delay_s.is_given && queue->fifo == NULL ? entry->delay_s.value : -1;
+    *ret_m = sqs_engine_send(context->engine, queue, &spec, delay_s, context->now_ms);
     return SQS_OK;
+}
+
+/* A duplicate is in no queue: it was made for its answer alone. */
+static void forget_duplicate(struct sqs_message *m)
+{
+    if (m != NULL && m->queue == NULL)
+        sqs_message_free(m);
 }
 
 static enum sqs_error change_entry(struct sqs_context *context, struct sqs_queue *queue,
@@ -101,6 +154,7 @@ enum sqs_error sqs_ops_send(struct sqs_context *context, struct sqs_request *req
     sqs_reply_begin(&reply, context->protocol, out, sqs_op_name(request->op), true);
     write_sent(&reply, m);
     sqs_reply_end(&reply, context->request_id);
+    forget_duplicate(m);
     return SQS_OK;
 }
 
@@ -212,6 +266,9 @@ static void run_entry(struct sqs_context *context, const struct sqs_request *req
                                                    context->now_ms, &outcome->failure);
     else
         outcome->error = change_entry(context, queue, entry, &outcome->failure);
+    if (outcome->error == SQS_RECEIPT_HANDLE_EXPIRED) /* a batch has its own words for it */
+        outcome->error =
+            sqs_fail(&outcome->failure, SQS_RECEIPT_HANDLE_IS_INVALID, "The receipt handle has expired");
 }
 
 static void write_failed(struct sqs_reply *reply, const struct sqs_entry *entry,
@@ -268,5 +325,7 @@ enum sqs_error sqs_ops_batch(struct sqs_context *context, struct sqs_request *re
     sqs_reply_begin(&reply, context->protocol, out, sqs_op_name(request->op), true);
     write_outcomes(&reply, request, outcomes);
     sqs_reply_end(&reply, context->request_id);
+    for (size_t i = 0; i < request->entry_count; i++)
+        forget_duplicate(outcomes[i].sent);
     return SQS_OK;
 }

@@ -1,18 +1,13 @@
 /* Queues of an account: receiving, waiting, redrive, retention and handles; see sqs_engine.h. */
 #include "localaws/sqs_engine.h"
 
+#include "aws/digest.h"
 #include "base/alloc.h"
-#include "base/strbuf.h"
+#include "localaws/sqs_engine_parts.h"
+#include "localaws/sqs_fifo.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-enum { ONE_MINUTE_MS = 60000 };
-
-struct sqs_tombstone {
-    struct heap_node end;
-    char *name; /* owned */
-};
 
 struct sqs_engine *sqs_engine_new(const char *region, const char *account, const uint64_t seed[static 4])
 {
@@ -26,7 +21,7 @@ struct sqs_engine *sqs_engine_new(const char *region, const char *account, const
     return engine;
 }
 
-static void touch(struct sqs_engine *engine, struct sqs_queue *queue)
+void sqs_engine_touch(struct sqs_engine *engine, struct sqs_queue *queue)
 {
     if (queue->is_touched)
         return;
@@ -75,9 +70,9 @@ static void assign_slot(struct sqs_engine *engine, struct sqs_message *m)
     engine->slots[m->slot] = m;
 }
 
-static void drop_message(struct sqs_engine *engine, struct sqs_message *m)
+void sqs_engine_drop_message(struct sqs_engine *engine, struct sqs_message *m)
 {
-    touch(engine, m->queue);
+    sqs_engine_touch(engine, m->queue);
     sqs_queue_take_out(m);
     engine->slots[m->slot] = NULL;
     engine->free_slots[engine->free_count++] = m->slot;
@@ -91,16 +86,12 @@ void sqs_engine_free(struct sqs_engine *engine)
     size_t position = 0;
     for (struct sqs_queue *queue = NULL; (queue = strmap_next(&engine->queues, &position)) != NULL;) {
         for (struct sqs_message *m = NULL; (m = sqs_queue_any(queue)) != NULL;)
-            drop_message(engine, m);
+            sqs_engine_drop_message(engine, m);
         while (queue->waiter_head != NULL)
             sqs_queue_remove_waiter(queue->waiter_head);
         sqs_queue_free(queue);
     }
-    position = 0;
-    for (struct sqs_tombstone *t = NULL; (t = strmap_next(&engine->tombstones, &position)) != NULL;) {
-        free(t->name);
-        free(t);
-    }
+    sqs_engine_bury_tombstones(engine, INT64_MAX - 1);
     strmap_clean_up(&engine->queues);
     strmap_clean_up(&engine->tombstones);
     heap_clean_up(&engine->tombstone_ends);
@@ -122,7 +113,7 @@ static struct sqs_queue *dead_letter_queue(const struct sqs_engine *engine, cons
     return name == NULL ? NULL : sqs_engine_find(engine, slice_of(name + 1));
 }
 
-static void redrive(struct sqs_engine *engine, struct sqs_message *m, struct sqs_queue *to)
+static void redrive(struct sqs_engine *engine, struct sqs_message *m, struct sqs_queue *to, int64_t now_ms)
 {
     struct sqs_queue *from = m->queue;
     sqs_queue_take_out(m);
@@ -131,16 +122,21 @@ static void redrive(struct sqs_engine *engine, struct sqs_message *m, struct sqs
     m->receives_here = 0;
     from->stats.redriven_out++;
     to->stats.redriven_in++;
-    sqs_queue_put(to, m, false, SQS_VISIBLE, 0); /* it keeps its sent_ms, so it is out of age order there */
-    touch(engine, from);
-    touch(engine, to);
+    if (to->fifo != NULL) { /* its retention starts anew there (developer guide, dead-letter queues) */
+        m->sequence = ++engine->last_sequence;
+        m->sent_ms = now_ms;
+    }
+    /* in a standard queue it keeps its sent_ms, so it is out of age order there */
+    sqs_queue_put(to, m, to->fifo != NULL, SQS_VISIBLE, 0);
+    sqs_engine_touch(engine, from);
+    sqs_engine_touch(engine, to);
 }
 
 static void expire_old(struct sqs_engine *engine, struct sqs_queue *queue, int64_t now_ms)
 {
     for (struct sqs_message *m = NULL; (m = sqs_queue_expired(queue, now_ms)) != NULL;) {
         queue->stats.expired++;
-        drop_message(engine, m);
+        sqs_engine_drop_message(engine, m);
     }
 }
 
@@ -174,6 +170,7 @@ static void mark_received(const struct sqs_engine *engine, struct sqs_message *m
     if (m->state == SQS_REPEATED)
         m->queue->stats.duplicates++;
     sqs_queue_move(m, SQS_IN_FLIGHT, now_ms + visibility_ms);
+    m->is_changed = false;
     m->generation++;
     m->receive_count++;
     m->receives_here++;
@@ -183,34 +180,102 @@ static void mark_received(const struct sqs_engine *engine, struct sqs_message *m
     count_received(m, exact_us(engine, now_ms));
 }
 
+/* True when the message went to the dead-letter queue instead of being received. */
+static bool redrive_if_due(struct sqs_engine *engine, struct sqs_message *m, struct sqs_queue *dead_letters,
+                           int64_t now_ms)
+{
+    if (m->state != SQS_VISIBLE || dead_letters == NULL ||
+        m->receives_here < (uint32_t)m->queue->settings.max_receive_count)
+        return false;
+    redrive(engine, m, dead_letters, now_ms);
+    return true;
+}
+
+/* As many of one group as there is room for, then the next group. */
+static size_t receive_fifo(struct sqs_engine *engine, struct sqs_queue *queue, size_t max,
+                           int64_t visibility_ms, int64_t now_ms,
+                           struct sqs_message *out[static SQS_BATCH_MAX])
+{
+    struct sqs_queue *dead_letters = dead_letter_queue(engine, queue);
+    size_t room = SQS_IN_FLIGHT_MAX - queue->in_flight.count;
+    size_t count = 0;
+    max = max < room ? max : room;
+    while (count < max) {
+        const struct sqs_group *group = sqs_fifo_next(queue->fifo);
+        if (group == NULL)
+            break;
+        struct sqs_message *next = NULL; /* the group may be gone with its last message */
+        for (struct sqs_message *m = group->head; m != NULL && m->state == SQS_VISIBLE && count < max;
+             m = next) {
+            next = m->next;
+            if (redrive_if_due(engine, m, dead_letters, now_ms))
+                continue;
+            mark_received(engine, m, visibility_ms, now_ms);
+            out[count++] = m;
+        }
+    }
+    return count;
+}
+
 size_t sqs_engine_receive(struct sqs_engine *engine, struct sqs_queue *queue, size_t max,
                           int64_t visibility_ms, int64_t now_ms,
                           struct sqs_message *out[static SQS_BATCH_MAX])
 {
     size_t count = 0;
-    struct sqs_queue *dead_letters = dead_letter_queue(engine, queue);
-    touch(engine, queue);
+    sqs_engine_touch(engine, queue);
     sqs_queue_wake_due(queue, now_ms);
     expire_old(engine, queue, now_ms);
+    if (queue->fifo != NULL)
+        return receive_fifo(engine, queue, max, visibility_ms, now_ms, out);
+    struct sqs_queue *dead_letters = dead_letter_queue(engine, queue);
     while (count < max) {
         struct sqs_message *m = queue->repeated.head != NULL ? queue->repeated.head : queue->visible.head;
         if (m == NULL || (m->state == SQS_VISIBLE && queue->in_flight.count >= SQS_IN_FLIGHT_MAX))
             break;
-        if (m->state == SQS_VISIBLE && dead_letters != NULL &&
-            m->receives_here >= (uint32_t)queue->settings.max_receive_count) {
-            redrive(engine, m, dead_letters);
+        if (redrive_if_due(engine, m, dead_letters, now_ms))
             continue;
-        }
         mark_received(engine, m, visibility_ms, now_ms);
         out[count++] = m;
     }
     return count;
 }
 
+void sqs_engine_remember_attempt(struct sqs_queue *queue, struct slice attempt_id,
+                                 struct sqs_message *const *messages, size_t count, int64_t now_ms)
+{
+    if (queue->fifo != NULL && attempt_id.at != NULL && count > 0)
+        sqs_fifo_remember_attempt(queue->fifo, attempt_id, messages, count, now_ms);
+}
+
+size_t sqs_engine_receive_again(struct sqs_engine *engine, struct sqs_queue *queue, struct slice attempt_id,
+                                int64_t visibility_ms, int64_t now_ms,
+                                struct sqs_message *out[static SQS_BATCH_MAX])
+{
+    if (queue->fifo == NULL || attempt_id.at == NULL)
+        return 0;
+    sqs_queue_wake_due(queue, now_ms);
+    const struct sqs_attempt *attempt = sqs_fifo_find_attempt(queue->fifo, attempt_id, now_ms);
+    for (size_t i = 0; attempt != NULL && i < attempt->count; i++) {
+        struct sqs_message *m = engine->slots[attempt->messages[i].slot];
+        if (m == NULL || m->serial != attempt->messages[i].serial || m->queue != queue ||
+            m->generation != attempt->messages[i].generation || m->state != SQS_IN_FLIGHT || m->is_changed)
+            return 0;
+        out[i] = m;
+    }
+    if (attempt == NULL)
+        return 0;
+    sqs_engine_touch(engine, queue);
+    for (size_t i = 0; i < attempt->count; i++)
+        sqs_queue_move(out[i], SQS_IN_FLIGHT, now_ms + visibility_ms);
+    return attempt->count;
+}
+
 static bool can_hand_out(const struct sqs_queue *queue)
 {
-    return queue->repeated.head != NULL ||
-           (queue->visible.head != NULL && queue->in_flight.count < SQS_IN_FLIGHT_MAX);
+    bool has_room = queue->in_flight.count < SQS_IN_FLIGHT_MAX;
+    if (queue->fifo != NULL)
+        return has_room && sqs_fifo_next(queue->fifo) != NULL;
+    return queue->repeated.head != NULL || (queue->visible.head != NULL && has_room);
 }
 
 static void answer_waiters(struct sqs_engine *engine, struct sqs_queue *queue, int64_t now_ms)
@@ -222,6 +287,7 @@ static void answer_waiters(struct sqs_engine *engine, struct sqs_queue *queue, i
             sqs_engine_receive(engine, queue, waiter->max, waiter->visibility_ms, now_ms, messages);
         if (count == 0)
             return;
+        sqs_engine_remember_attempt(queue, waiter->attempt_id, messages, count, now_ms);
         sqs_queue_remove_waiter(waiter);
         waiter->fn(waiter, SQS_WAIT_MESSAGES, messages, count);
     }
@@ -252,25 +318,14 @@ static void settle_queue(struct sqs_engine *engine, struct sqs_queue *queue, int
         heap_push(&engine->due, &queue->due, next_ms);
 }
 
-static void bury_tombstones(struct sqs_engine *engine, int64_t now_ms)
-{
-    while (heap_top_key(&engine->tombstone_ends) <= now_ms) {
-        struct sqs_tombstone *t = HEAP_OWNER(heap_top(&engine->tombstone_ends), struct sqs_tombstone, end);
-        heap_remove(&engine->tombstone_ends, &t->end);
-        (void)strmap_remove(&engine->tombstones, slice_of(t->name));
-        free(t->name);
-        free(t);
-    }
-}
-
 void sqs_engine_settle(struct sqs_engine *engine, int64_t now_ms)
 {
-    bury_tombstones(engine, now_ms);
+    sqs_engine_bury_tombstones(engine, now_ms);
     while (heap_top_key(&engine->due) <= now_ms) {
         struct sqs_queue *queue = HEAP_OWNER(heap_top(&engine->due), struct sqs_queue, due);
         heap_remove(&engine->due, &queue->due);
         queue->due_ms = INT64_MAX;
-        touch(engine, queue);
+        sqs_engine_touch(engine, queue);
     }
     while (engine->touched != NULL) {
         struct sqs_queue *queue = engine->touched;
@@ -297,242 +352,41 @@ int64_t sqs_engine_next_ms(const struct sqs_engine *engine)
     return heap_top_key(&engine->due);
 }
 
-/* ---- queues ---- */
-
-struct sqs_queue *sqs_engine_find(const struct sqs_engine *engine, struct slice name)
-{
-    return strmap_get(&engine->queues, name);
-}
-
-static enum sqs_error check_name(struct slice name, struct sqs_failure *failure)
-{
-    bool good = name.len >= 1 && name.len <= 80;
-    for (size_t i = 0; good && i < name.len; i++) {
-        char c = name.at[i];
-        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-               c == '_';
-    }
-    if (good)
-        return SQS_OK;
-    if (name.at == NULL)
-        return sqs_fail(failure, SQS_MISSING_PARAMETER, "The request must contain the parameter QueueName.");
-    if (name.len > 5 && memcmp(name.at + name.len - 5, ".fifo", 5) == 0)
-        return sqs_fail(
-            failure, SQS_UNSUPPORTED_OPERATION,
-            "sluice-localaws does not have FIFO queues: create a standard queue (a name without .fifo).");
-    return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
-                    "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length");
-}
-
-/* A queue's RedrivePolicy must name a queue of this account that lets it. */
-static enum sqs_error check_redrive(const struct sqs_engine *engine, const char *source_arn,
-                                    const struct sqs_settings *settings, struct sqs_failure *failure)
-{
-    const char *arn = settings->dead_letter_arn;
-    if (arn == NULL)
-        return SQS_OK;
-    struct strbuf prefix = STRBUF_INIT;
-    strbuf_appendf(&prefix, "arn:aws:sqs:%s:%s:", engine->region, engine->account);
-    const struct sqs_queue *target = slice_starts_with(slice_of(arn), prefix.data)
-                                         ? sqs_engine_find(engine, slice_of(arn + prefix.len))
-                                         : NULL;
-    strbuf_clean_up(&prefix);
-    if (target == NULL)
-        return sqs_fail(
-            failure, SQS_INVALID_PARAMETER_VALUE,
-            "Value for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist: %s.",
-            arn);
-    if (strcmp(arn, source_arn) == 0)
-        return sqs_fail(
-            failure, SQS_INVALID_PARAMETER_VALUE,
-            "Value for parameter RedrivePolicy is invalid. Reason: A queue cannot be its own dead letter"
-            " target.");
-    if (!sqs_settings_allows_source(&target->settings, source_arn))
-        return sqs_fail(
-            failure, SQS_INVALID_PARAMETER_VALUE,
-            "Value for parameter RedrivePolicy is invalid. Reason: The RedriveAllowPolicy of %s does not"
-            " allow %s as source.",
-            arn, source_arn);
-    return SQS_OK;
-}
-
-static enum sqs_error apply(const struct sqs_engine *engine, const char *arn, struct sqs_settings *settings,
-                            const struct sqs_pair *attributes, size_t count, struct sqs_failure *failure)
-{
-    bool redrive_given = false;
-    for (size_t i = 0; i < count; i++) {
-        if (sqs_settings_set(settings, attributes[i].name, attributes[i].value, failure) != SQS_OK)
-            return failure->error;
-        redrive_given = redrive_given || slice_is(attributes[i].name, "RedrivePolicy");
-    }
-    return redrive_given ? check_redrive(engine, arn, settings, failure) : SQS_OK;
-}
-
-/* The name of an attribute among those given whose value differs between the two, or NULL. */
-static const char *differing(const struct sqs_settings *a, const struct sqs_settings *b,
-                             const struct sqs_pair *attributes, size_t count)
-{
-    struct strbuf left = STRBUF_INIT;
-    struct strbuf right = STRBUF_INIT;
-    const char *found = NULL;
-    for (size_t i = 0; found == NULL && i < SQS_SETTINGS_COUNT; i++) {
-        strbuf_clear(&left);
-        strbuf_clear(&right);
-        bool in_a = sqs_settings_get(a, i, &left);
-        bool in_b = sqs_settings_get(b, i, &right);
-        if (in_a == in_b && strcmp(strbuf_str(&left), strbuf_str(&right)) == 0)
-            continue;
-        for (size_t k = 0; k < count; k++)
-            if (slice_is(attributes[k].name, sqs_settings_name(i)))
-                found = sqs_settings_name(i);
-    }
-    strbuf_clean_up(&left);
-    strbuf_clean_up(&right);
-    return found;
-}
-
-enum sqs_error sqs_engine_create(struct sqs_engine *engine, struct slice name,
-                                 const struct sqs_pair *attributes, size_t attribute_count, int64_t now_ms,
-                                 struct sqs_queue **ret_queue, struct sqs_failure *failure)
-{
-    struct strbuf arn = STRBUF_INIT;
-    struct sqs_settings settings;
-    bury_tombstones(engine, now_ms);
-    if (check_name(name, failure) != SQS_OK)
-        return failure->error;
-    struct sqs_queue *queue = sqs_engine_find(engine, name);
-    strbuf_appendf(&arn, "arn:aws:sqs:%s:%s:%.*s", engine->region, engine->account, (int)name.len, name.at);
-    sqs_settings_init(&settings);
-    enum sqs_error error = apply(engine, arn.data, &settings, attributes, attribute_count, failure);
-    if (error != SQS_OK)
-        goto done;
-    if (queue != NULL) {
-        const char *other = differing(&settings, &queue->settings, attributes, attribute_count);
-        if (other != NULL)
-            error = sqs_fail(
-                failure, SQS_QUEUE_NAME_EXISTS,
-                "A queue already exists with the same name and a different value for attribute %s", other);
-    } else if (strmap_get(&engine->tombstones, name) != NULL) {
-        error = sqs_fail(
-            failure, SQS_QUEUE_DELETED_RECENTLY,
-            "You must wait 60 seconds after deleting a queue before you can create another with the same"
-            " name.");
-    } else {
-        queue = sqs_queue_new(name, arn.data, ++engine->last_uid, now_ms);
-        sqs_settings_clean_up(&queue->settings);
-        sqs_settings_copy(&queue->settings, &settings);
-        strmap_put(&engine->queues, name, queue);
-    }
-    if (error == SQS_OK)
-        *ret_queue = queue;
-done:
-    sqs_settings_clean_up(&settings);
-    strbuf_clean_up(&arn);
-    return error;
-}
-
-enum sqs_error sqs_engine_set(struct sqs_engine *engine, struct sqs_queue *queue,
-                              const struct sqs_pair *attributes, size_t attribute_count, int64_t now_ms,
-                              struct sqs_failure *failure)
-{
-    struct sqs_settings settings;
-    sqs_settings_copy(&settings, &queue->settings);
-    enum sqs_error error = apply(engine, queue->arn, &settings, attributes, attribute_count, failure);
-    if (error != SQS_OK) {
-        sqs_settings_clean_up(&settings);
-        return error;
-    }
-    sqs_settings_clean_up(&queue->settings);
-    queue->settings = settings;
-    queue->modified_ms = now_ms;
-    touch(engine, queue);
-    return SQS_OK;
-}
-
-static void drop_all(struct sqs_engine *engine, struct sqs_queue *queue)
-{
-    for (struct sqs_message *m = NULL; (m = sqs_queue_any(queue)) != NULL;)
-        drop_message(engine, m);
-}
-
-static void untouch(struct sqs_engine *engine, struct sqs_queue *queue)
-{
-    struct sqs_queue **link = &engine->touched;
-    while (*link != NULL && *link != queue)
-        link = &(*link)->touched_next;
-    if (*link != NULL)
-        *link = queue->touched_next;
-    queue->is_touched = false;
-}
-
-void sqs_engine_delete(struct sqs_engine *engine, struct sqs_queue *queue, int64_t now_ms)
-{
-    struct sqs_tombstone *tombstone = xcalloc(1, sizeof *tombstone);
-    tombstone->name = xstrdup(queue->name);
-    bury_tombstones(engine, now_ms);
-    (void)strmap_remove(&engine->queues, slice_of(queue->name));
-    strmap_put(&engine->tombstones, slice_of(tombstone->name), tombstone);
-    heap_push(&engine->tombstone_ends, &tombstone->end, now_ms + ONE_MINUTE_MS);
-    drop_all(engine, queue);
-    while (queue->waiter_head != NULL) {
-        struct sqs_waiter *waiter = queue->waiter_head;
-        sqs_queue_remove_waiter(waiter);
-        waiter->fn(waiter, SQS_WAIT_DELETED, NULL, 0);
-    }
-    untouch(engine, queue);
-    heap_remove(&engine->due, &queue->due);
-    sqs_queue_free(queue);
-}
-
-enum sqs_error sqs_engine_purge(struct sqs_engine *engine, struct sqs_queue *queue, int64_t now_ms,
-                                struct sqs_failure *failure)
-{
-    if (queue->purged_ms != INT64_MIN && now_ms - queue->purged_ms < ONE_MINUTE_MS)
-        return sqs_fail(failure, SQS_PURGE_IN_PROGRESS,
-                        "Only one PurgeQueue operation on %s is allowed every 60 seconds.", queue->name);
-    queue->purged_ms = now_ms;
-    drop_all(engine, queue);
-    return SQS_OK;
-}
-
-static void free_tag(struct sqs_queue *queue, size_t index)
-{
-    free(queue->tags[index].key);
-    free(queue->tags[index].value);
-    queue->tags[index] = queue->tags[--queue->tag_count];
-}
-
-int sqs_engine_tag(struct sqs_queue *queue, struct slice key, struct slice value)
-{
-    for (size_t i = 0; i < queue->tag_count; i++) {
-        if (slice_is(key, queue->tags[i].key)) {
-            free_tag(queue, i);
-            break;
-        }
-    }
-    if (value.at == NULL)
-        return 0;
-    if (queue->tag_count == SQS_TAGS_MAX)
-        return -1;
-    queue->tags = xrealloc(queue->tags, (queue->tag_count + 1) * sizeof *queue->tags);
-    queue->tags[queue->tag_count++] =
-        (struct sqs_tag){.key = xstrndup(key.at, key.len), .value = xstrndup(value.at, value.len)};
-    return 0;
-}
-
 /* ---- messages ---- */
+
+/* A duplicate: a message that is nowhere, with the id and the number of the one that is in the queue. */
+static struct sqs_message *duplicate_of(const struct sqs_sent *sent, const struct sqs_message_spec *spec)
+{
+    struct sqs_message *m = sqs_message_new(spec);
+    memcpy(m->id, sent->id, sizeof m->id);
+    m->sequence = sent->sequence;
+    return m;
+}
 
 struct sqs_message *sqs_engine_send(struct sqs_engine *engine, struct sqs_queue *queue,
                                     const struct sqs_message_spec *spec, int64_t delay_s, int64_t now_ms)
 {
+    bool by_group = queue->settings.deduplication_scope == SQS_SCOPE_GROUP;
+    const struct sqs_sent *sent =
+        queue->fifo == NULL
+            ? NULL
+            : sqs_fifo_find_sent(queue->fifo, by_group, spec->group_id, spec->deduplication_id, now_ms);
+    if (sent != NULL) {
+        queue->stats.deduplicated++;
+        return duplicate_of(sent, spec);
+    }
     struct sqs_message *m = sqs_message_new(spec);
     int64_t delay_ms = (delay_s < 0 ? queue->settings.delay_s : delay_s) * 1000;
     assign_slot(engine, m);
     sqs_engine_uuid(engine, m->id);
     m->sent_ms = now_ms;
+    if (queue->fifo != NULL) {
+        m->sequence = ++engine->last_sequence;
+        sqs_fifo_remember_sent(queue->fifo, by_group, m, now_ms);
+    }
     sqs_queue_put(queue, m, true, delay_ms > 0 ? SQS_DELAYED : SQS_VISIBLE, now_ms + delay_ms);
     queue->stats.sent++;
-    touch(engine, queue);
+    sqs_engine_touch(engine, queue);
     return m;
 }
 
@@ -540,23 +394,23 @@ void sqs_engine_wait(struct sqs_engine *engine, struct sqs_queue *queue, struct 
                      int64_t end_ms)
 {
     sqs_queue_add_waiter(queue, waiter, end_ms);
-    touch(engine, queue);
+    sqs_engine_touch(engine, queue);
 }
 
 void sqs_engine_cancel(struct sqs_engine *engine, struct sqs_waiter *waiter)
 {
     if (waiter->queue == NULL)
         return;
-    touch(engine, waiter->queue);
+    sqs_engine_touch(engine, waiter->queue);
     sqs_queue_remove_waiter(waiter);
 }
 
 void sqs_engine_repeat(struct sqs_engine *engine, struct sqs_message *m)
 {
-    if (m->state != SQS_IN_FLIGHT)
+    if (m->state != SQS_IN_FLIGHT || m->queue->fifo != NULL)
         return;
     int64_t due_ms = m->queue->in_flight.entries[m->due.place - 1].key;
-    touch(engine, m->queue);
+    sqs_engine_touch(engine, m->queue);
     sqs_queue_move(m, SQS_REPEATED, due_ms);
 }
 
@@ -571,13 +425,23 @@ void sqs_engine_handle(const struct sqs_engine *engine, const struct sqs_message
     sqs_handle_encode(engine->handle_key, &handle, out);
 }
 
-/* Checks a handle and finds its message: *ret_m is NULL when the message is gone, moved on or received again.
- */
+static enum sqs_error fail_expired(struct slice handle, struct sqs_failure *failure)
+{
+    return sqs_fail(
+        failure, SQS_RECEIPT_HANDLE_EXPIRED,
+        "Value %.*s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+        (int)handle.len, handle.at);
+}
+
+/* Checks a handle and finds its message: *ret_m is NULL when the message is gone or moved on;
+ * *ret_is_latest: no later receive has superseded the handle. */
 static enum sqs_error resolve(struct sqs_engine *engine, struct sqs_queue *queue, struct slice text,
-                              int64_t now_ms, struct sqs_message **ret_m, struct sqs_failure *failure)
+                              int64_t now_ms, struct sqs_message **ret_m, bool *ret_is_latest,
+                              struct sqs_failure *failure)
 {
     struct sqs_handle handle;
     *ret_m = NULL;
+    *ret_is_latest = false;
     if (text.at == NULL || text.len == 0)
         return sqs_fail(failure, SQS_MISSING_PARAMETER,
                         "The request must contain the parameter ReceiptHandle.");
@@ -587,16 +451,15 @@ static enum sqs_error resolve(struct sqs_engine *engine, struct sqs_queue *queue
                         " handle.",
                         (int)(text.len < 200 ? text.len : 200), text.at);
     if (now_ms - handle.received_ms > SQS_VISIBILITY_MAX_MS)
-        return sqs_fail(
-            failure, SQS_INVALID_PARAMETER_VALUE,
-            "Value %.*s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
-            (int)text.len, text.at);
+        return fail_expired(text, failure);
     sqs_queue_wake_due(queue, now_ms);
     expire_old(engine, queue, now_ms);
-    touch(engine, queue);
+    sqs_engine_touch(engine, queue);
     struct sqs_message *m = handle.slot < engine->slot_count ? engine->slots[handle.slot] : NULL;
-    if (m != NULL && m->serial == handle.serial && m->generation == handle.generation && m->queue == queue)
-        *ret_m = m;
+    if (m == NULL || m->serial != handle.serial || m->queue != queue)
+        return SQS_OK;
+    *ret_m = m;
+    *ret_is_latest = m->generation == handle.generation;
     return SQS_OK;
 }
 
@@ -604,12 +467,15 @@ enum sqs_error sqs_engine_delete_message(struct sqs_engine *engine, struct sqs_q
                                          struct slice handle, int64_t now_ms, struct sqs_failure *failure)
 {
     struct sqs_message *m = NULL;
-    if (resolve(engine, queue, handle, now_ms, &m, failure) != SQS_OK)
+    bool is_latest = false;
+    if (resolve(engine, queue, handle, now_ms, &m, &is_latest, failure) != SQS_OK)
         return failure->error;
-    if (m == NULL)
+    if (m != NULL && queue->fifo != NULL && (!is_latest || m->state != SQS_IN_FLIGHT))
+        return fail_expired(handle, failure); /* a standard queue is more lenient */
+    if (m == NULL || !is_latest)
         return SQS_OK;
     count_deleted(m, exact_us(engine, now_ms));
-    drop_message(engine, m);
+    sqs_engine_drop_message(engine, m);
     return SQS_OK;
 }
 
@@ -618,10 +484,11 @@ enum sqs_error sqs_engine_change_visibility(struct sqs_engine *engine, struct sq
                                             struct sqs_failure *failure)
 {
     struct sqs_message *m = NULL;
+    bool is_latest = false;
     int64_t visibility_ms = visibility_s * 1000;
-    if (resolve(engine, queue, handle, now_ms, &m, failure) != SQS_OK)
+    if (resolve(engine, queue, handle, now_ms, &m, &is_latest, failure) != SQS_OK)
         return failure->error;
-    if (m == NULL)
+    if (m == NULL || !is_latest)
         return sqs_fail(
             failure, SQS_INVALID_PARAMETER_VALUE,
             "Value %.*s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not"
@@ -635,6 +502,7 @@ enum sqs_error sqs_engine_change_visibility(struct sqs_engine *engine, struct sq
                         " for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout"
                         " for the message is beyond the limit [43200 seconds]",
                         visibility_s);
+    m->is_changed = true;
     if (visibility_ms == 0)
         sqs_queue_move(m, SQS_VISIBLE, 0);
     else

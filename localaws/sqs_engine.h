@@ -40,6 +40,7 @@ struct sqs_engine {
 
     int64_t now_us; /* see sqs_engine_set_now_us() */
     uint64_t last_serial;
+    uint64_t last_sequence; /* of messages in FIFO queues */
     uint32_t last_uid;
     uint64_t handle_key[2];
     uint64_t random[2];
@@ -80,7 +81,10 @@ void sqs_engine_delete(struct sqs_engine *engine, struct sqs_queue *queue, int64
 enum sqs_error sqs_engine_purge(struct sqs_engine *engine, struct sqs_queue *queue, int64_t now_ms,
                                 struct sqs_failure *failure);
 
-/* SendMessage. The spec has passed sqs_message_spec_check(); delay_s < 0: the queue's. */
+/* SendMessage. The spec has passed sqs_message_spec_check(), and in a FIFO queue it has a group and a
+ * deduplication id; delay_s < 0: the queue's. A message that a FIFO queue got within the last five minutes
+ * is not put in again: what comes back then is nowhere (its queue is NULL), has the id and sequence of the
+ * first, and is the caller's to free. */
 struct sqs_message *sqs_engine_send(struct sqs_engine *engine, struct sqs_queue *queue,
                                     const struct sqs_message_spec *spec, int64_t delay_s, int64_t now_ms);
 
@@ -89,6 +93,14 @@ struct sqs_message *sqs_engine_send(struct sqs_engine *engine, struct sqs_queue 
 size_t sqs_engine_receive(struct sqs_engine *engine, struct sqs_queue *queue, size_t max,
                           int64_t visibility_ms, int64_t now_ms,
                           struct sqs_message *out[static SQS_BATCH_MAX]);
+/* ReceiveRequestAttemptId of FIFO queues: remembers what a receive handed out, and gives the same messages
+ * again, under the same handles and for visibility_ms from now on, while all of them are still in flight and
+ * nobody changed their visibility. 0: receive anew. Both do nothing for other queues and absent ids. */
+void sqs_engine_remember_attempt(struct sqs_queue *queue, struct slice attempt_id,
+                                 struct sqs_message *const *messages, size_t count, int64_t now_ms);
+size_t sqs_engine_receive_again(struct sqs_engine *engine, struct sqs_queue *queue, struct slice attempt_id,
+                                int64_t visibility_ms, int64_t now_ms,
+                                struct sqs_message *out[static SQS_BATCH_MAX]);
 /* Waits for messages until end_ms; waiter->max, visibility_ms and fn are set. */
 void sqs_engine_wait(struct sqs_engine *engine, struct sqs_queue *queue, struct sqs_waiter *waiter,
                      int64_t end_ms);
@@ -104,7 +116,8 @@ enum sqs_error sqs_engine_change_visibility(struct sqs_engine *engine, struct sq
                                             struct slice handle, int64_t visibility_s, int64_t now_ms,
                                             struct sqs_failure *failure);
 
-/* Fault: hands the message of the latest receive out once more while it is in flight. */
+/* Fault: hands the message of the latest receive out once more while it is in flight. A FIFO queue does
+ * not: nothing. */
 void sqs_engine_repeat(struct sqs_engine *engine, struct sqs_message *m);
 
 /* Sets a tag (value.at != NULL) or removes it. Returns 0, or -1 when the queue has SQS_TAGS_MAX tags already.

@@ -19,6 +19,8 @@ static const struct sqs_error_info ERRORS[] = {
                                   false, true},
     [SQS_INVALID_PARAMETER_VALUE] = {"InvalidParameterValueException", "InvalidParameterValue", 400, true,
                                      true},
+    [SQS_RECEIPT_HANDLE_EXPIRED] = {"InvalidParameterValueException", "InvalidParameterValue", 400, true,
+                                    true},
     [SQS_MISSING_PARAMETER] = {"MissingRequiredParameterException", "MissingParameter", 400, true, true},
     [SQS_INVALID_ATTRIBUTE_NAME] = {"InvalidAttributeName", "InvalidAttributeName", 400, false, true},
     [SQS_INVALID_ATTRIBUTE_VALUE] = {"InvalidAttributeValue", "InvalidAttributeValue", 400, false, true},

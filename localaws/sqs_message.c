@@ -117,19 +117,24 @@ static enum sqs_error check_attribute(const struct sqs_attribute *a, struct sqs_
     return SQS_OK;
 }
 
+enum sqs_error sqs_message_id_check(const char *name, struct slice id, struct sqs_failure *failure)
+{
+    bool good = id.at == NULL || (id.len >= 1 && id.len <= SQS_ID_MAX);
+    for (size_t i = 0; good && i < id.len; i++)
+        good = id.at[i] > 0x20 && id.at[i] < 0x7F;
+    if (good)
+        return SQS_OK;
+    return sqs_fail(failure, SQS_INVALID_PARAMETER_VALUE,
+                    "Value for parameter %s is invalid. Reason: %s can only include alphanumeric and"
+                    " punctuation characters. 1 to %d in length.",
+                    name, name, SQS_ID_MAX);
+}
+
 static enum sqs_error check_ids(const struct sqs_message_spec *spec, struct sqs_failure *failure)
 {
-    if (spec->group_id.at != NULL && (spec->group_id.len == 0 || spec->group_id.len > 128))
-        return sqs_fail(
-            failure, SQS_INVALID_PARAMETER_VALUE,
-            "Value for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include"
-            " alphanumeric and punctuation characters. 1 to 128 in length.");
-    for (size_t i = 0; spec->group_id.at != NULL && i < spec->group_id.len; i++)
-        if (spec->group_id.at[i] <= 0x20 || spec->group_id.at[i] >= 0x7F)
-            return sqs_fail(
-                failure, SQS_INVALID_PARAMETER_VALUE,
-                "Value for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include"
-                " alphanumeric and punctuation characters. 1 to 128 in length.");
+    if (sqs_message_id_check("MessageGroupId", spec->group_id, failure) != SQS_OK ||
+        sqs_message_id_check("MessageDeduplicationId", spec->deduplication_id, failure) != SQS_OK)
+        return failure->error;
     if (!good_text(spec->trace_header))
         return sqs_fail(failure, SQS_INVALID_MESSAGE_CONTENTS,
                         "Invalid characters were found in the system attribute AWSTraceHeader.");
@@ -183,7 +188,8 @@ static struct slice copy_slice(char **to, struct slice from)
 struct sqs_message *sqs_message_new(const struct sqs_message_spec *spec)
 {
     size_t attributes_bytes = spec->attribute_count * sizeof(struct sqs_attribute);
-    size_t text_bytes = sqs_message_spec_bytes(spec) + spec->group_id.len + spec->trace_header.len;
+    size_t text_bytes = sqs_message_spec_bytes(spec) + spec->group_id.len + spec->deduplication_id.len +
+                        spec->trace_header.len;
     struct sqs_message *m =
         xmalloc(sizeof *m + _Alignof(struct sqs_attribute) + attributes_bytes + text_bytes);
     memset(m, 0, sizeof *m);
@@ -203,6 +209,7 @@ struct sqs_message *sqs_message_new(const struct sqs_message_spec *spec)
     }
     m->body = copy_slice(&to, spec->body);
     m->group_id = copy_slice(&to, spec->group_id);
+    m->deduplication_id = copy_slice(&to, spec->deduplication_id);
     m->trace_header = copy_slice(&to, spec->trace_header);
     md5(m->body.at, m->body.len, m->body_md5);
     if (m->attribute_count > 0)

@@ -24,6 +24,7 @@ struct sqs_receive_wait {
     size_t max;
     int64_t visibility_ms;
     int64_t end_ms;               /* product */
+    struct slice attempt_id;      /* of FIFO queues; the request's */
     struct sqs_receive_view view; /* names are the request's until sqs_receive_view_keep() */
 };
 

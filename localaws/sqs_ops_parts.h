@@ -4,11 +4,18 @@
 
 #include "localaws/sqs_ops.h"
 
-/* True for the names that GetQueueAttributes knows, also those of FIFO queues. */
+/* True for the names that GetQueueAttributes knows, those of FIFO queues too. */
 bool sqs_ops_is_queue_attribute(struct slice name);
 
 /* 0..43200 seconds, or SQS_INVALID_PARAMETER_VALUE. */
 enum sqs_error sqs_ops_check_visibility(int64_t visibility_s, struct sqs_failure *failure);
+
+/* Refuses a parameter that the other type of queue has. */
+enum sqs_error sqs_ops_fail_type(const char *parameter, struct slice value, struct sqs_failure *failure);
+
+/* The text of a SequenceNumber: 20 digits, so that texts sort as numbers do. */
+enum { SQS_SEQUENCE_BYTES = 24 };
+struct slice sqs_ops_sequence(uint64_t sequence, char buffer[static SQS_SEQUENCE_BYTES]);
 
 /* sqs_receive.c */
 enum sqs_error sqs_ops_receive(struct sqs_context *context, struct sqs_request *request,

@@ -2,10 +2,12 @@
 #include "localaws/sqs_queue.h"
 
 #include "base/alloc.h"
+#include "localaws/sqs_fifo.h"
 
 #include <stdlib.h>
 
-struct sqs_queue *sqs_queue_new(struct slice name, const char *arn, uint32_t uid, int64_t now_ms)
+struct sqs_queue *sqs_queue_new(struct slice name, const char *arn, uint32_t uid, bool is_fifo,
+                                int64_t now_ms)
 {
     struct sqs_queue *queue = xcalloc(1, sizeof *queue);
     queue->name = xstrndup(name.at, name.len);
@@ -15,6 +17,8 @@ struct sqs_queue *sqs_queue_new(struct slice name, const char *arn, uint32_t uid
     queue->purged_ms = INT64_MIN;
     queue->due_ms = INT64_MAX;
     sqs_settings_init(&queue->settings);
+    if (is_fifo)
+        queue->fifo = sqs_fifo_new();
     return queue;
 }
 
@@ -27,6 +31,7 @@ void sqs_queue_free(struct sqs_queue *queue)
         free(queue->tags[i].value);
     }
     free(queue->tags);
+    sqs_fifo_free(queue->fifo);
     heap_clean_up(&queue->delayed);
     heap_clean_up(&queue->in_flight);
     heap_clean_up(&queue->old_heap);
@@ -72,7 +77,10 @@ static void leave_state(struct sqs_queue *queue, struct sqs_message *m)
         heap_remove(&queue->delayed, &m->due);
         break;
     case SQS_VISIBLE:
-        list_remove(&queue->visible, m);
+        if (queue->fifo != NULL)
+            queue->visible.count--;
+        else
+            list_remove(&queue->visible, m);
         break;
     case SQS_REPEATED:
         list_remove(&queue->repeated, m);
@@ -87,6 +95,7 @@ static void leave_state(struct sqs_queue *queue, struct sqs_message *m)
 /* The one place where a message changes structures. */
 static void set_state(struct sqs_queue *queue, struct sqs_message *m, enum sqs_state state, int64_t due_ms)
 {
+    enum sqs_state before = m->state;
     leave_state(queue, m);
     m->state = state;
     switch (state) {
@@ -96,7 +105,10 @@ static void set_state(struct sqs_queue *queue, struct sqs_message *m, enum sqs_s
         heap_push(&queue->delayed, &m->due, due_ms);
         break;
     case SQS_VISIBLE:
-        list_append(&queue->visible, m);
+        if (queue->fifo != NULL)
+            queue->visible.count++;
+        else
+            list_append(&queue->visible, m);
         break;
     case SQS_REPEATED:
         list_append(&queue->repeated, m);
@@ -106,6 +118,8 @@ static void set_state(struct sqs_queue *queue, struct sqs_message *m, enum sqs_s
         heap_push(&queue->in_flight, &m->due, due_ms);
         break;
     }
+    if (queue->fifo != NULL)
+        sqs_fifo_moved(queue->fifo, m, before);
 }
 
 void sqs_queue_put(struct sqs_queue *queue, struct sqs_message *m, bool in_age_order, enum sqs_state state,
@@ -123,6 +137,8 @@ void sqs_queue_put(struct sqs_queue *queue, struct sqs_message *m, bool in_age_o
             queue->old_head = m;
         queue->old_tail = m;
     }
+    if (queue->fifo != NULL)
+        sqs_fifo_add(queue->fifo, m);
     set_state(queue, m, state, due_ms);
 }
 
@@ -130,6 +146,8 @@ void sqs_queue_take_out(struct sqs_message *m)
 {
     struct sqs_queue *queue = m->queue;
     set_state(queue, m, SQS_NOWHERE, 0);
+    if (queue->fifo != NULL)
+        sqs_fifo_remove(queue->fifo, m);
     m->queue = NULL;
     if (heap_holds(&m->old_due)) {
         heap_remove(&queue->old_heap, &m->old_due);

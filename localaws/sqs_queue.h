@@ -1,5 +1,5 @@
 /*
- * One standard queue: where each message is and how it moves. Time is an argument (product ms) and nothing
+ * One queue: where each message is and how it moves. Time is an argument (product ms) and nothing
  * here reads a clock, sleeps or does I/O. Every message of a queue is in exactly one of its structures (enum
  * sqs_state), and one function of sqs_queue.c changes that. All steps are O(1) or O(log n).
  *
@@ -44,6 +44,7 @@ struct sqs_waiter {
     struct heap_node due; /* end of the wait */
     size_t max;           /* 1..SQS_BATCH_MAX */
     int64_t visibility_ms;
+    struct slice attempt_id; /* ReceiveRequestAttemptId, the caller's; absent: none */
     /* Called once, detached already; messages are in flight then and valid during the call only. */
     void (*fn)(struct sqs_waiter *waiter, enum sqs_wait_end end, struct sqs_message *const *messages,
                size_t count);
@@ -68,7 +69,8 @@ struct sqs_counts_fault {
 
 /* Counters since the queue was made, or since they were last forgotten; for /_localaws/stats. */
 struct sqs_queue_stats {
-    uint64_t sent, received, deleted, duplicates, redriven_out, redriven_in, expired, empty_receives;
+    uint64_t sent, received, deleted, duplicates, redriven_out, redriven_in, expired, empty_receives,
+        deduplicated;
     size_t in_flight_max;
     int64_t first_receive_us, last_delete_us; /* of a message, product time; 0: none yet */
     struct histogram held_us;                 /* from a message's latest receive to its delete */
@@ -85,7 +87,8 @@ struct sqs_queue {
     int64_t purged_ms; /* INT64_MIN: never */
 
     /* where messages are */
-    struct sqs_message_list visible, repeated;
+    struct sqs_message_list visible, repeated; /* FIFO: only the count of `visible` is used */
+    struct sqs_fifo *fifo;                     /* owned; NULL: a standard queue */
     struct heap delayed, in_flight;
     /* all of them once more, by age: those sent here in order, those that came by redrive in a heap */
     struct sqs_message *old_head, *old_tail;
@@ -105,7 +108,8 @@ struct sqs_queue {
     struct sqs_queue_stats stats;
 };
 
-struct sqs_queue *sqs_queue_new(struct slice name, const char *arn, uint32_t uid, int64_t now_ms);
+struct sqs_queue *sqs_queue_new(struct slice name, const char *arn, uint32_t uid, bool is_fifo,
+                                int64_t now_ms);
 /* The queue must hold no message and no waiter. */
 void sqs_queue_free(struct sqs_queue *queue);
 

@@ -16,7 +16,7 @@ enum system_attribute {
     GROUP_ID,
     TRACE_HEADER,
     SOURCE_ARN,
-    SEQUENCE_NUMBER, /* the last two are of FIFO queues: known, never there */
+    SEQUENCE_NUMBER, /* the last two are of FIFO queues */
     DEDUPLICATION_ID,
     SYSTEM_ATTRIBUTE_MAX,
 };
@@ -88,15 +88,21 @@ void sqs_receive_view_clean_up(struct sqs_receive_view *view)
 
 /* ---- writing ---- */
 
-static struct slice decimal(int64_t value, char buffer[static 24])
+struct slice sqs_ops_sequence(uint64_t sequence, char buffer[static SQS_SEQUENCE_BYTES])
 {
-    int len = snprintf(buffer, 24, "%" PRId64, value);
+    int len = snprintf(buffer, SQS_SEQUENCE_BYTES, "1%019" PRIu64, sequence);
+    return (struct slice){buffer, (size_t)len};
+}
+
+static struct slice decimal(int64_t value, char buffer[static SQS_SEQUENCE_BYTES])
+{
+    int len = snprintf(buffer, SQS_SEQUENCE_BYTES, "%" PRId64, value);
     return (struct slice){buffer, (size_t)len};
 }
 
 /* The text of a system attribute; absent when the message has none. */
 static struct slice system_value(const struct sqs_engine *engine, const struct sqs_message *m, int attribute,
-                                 char buffer[static 24])
+                                 char buffer[static SQS_SEQUENCE_BYTES])
 {
     switch (attribute) {
     case SENDER_ID:
@@ -113,6 +119,10 @@ static struct slice system_value(const struct sqs_engine *engine, const struct s
         return m->trace_header;
     case SOURCE_ARN:
         return slice_of(m->source_arn);
+    case SEQUENCE_NUMBER:
+        return m->sequence == 0 ? (struct slice){NULL, 0} : sqs_ops_sequence(m->sequence, buffer);
+    case DEDUPLICATION_ID:
+        return m->deduplication_id;
     default:
         return (struct slice){NULL, 0};
     }
@@ -121,7 +131,7 @@ static struct slice system_value(const struct sqs_engine *engine, const struct s
 static void write_system_attributes(const struct sqs_engine *engine, struct sqs_reply *reply, uint32_t bits,
                                     const struct sqs_message *m)
 {
-    char buffer[24];
+    char buffer[SQS_SEQUENCE_BYTES];
     if (bits == 0)
         return;
     sqs_reply_map(reply, "Attributes");
@@ -244,12 +254,37 @@ static enum sqs_error check_receive(const struct sqs_request *request, struct sq
     return SQS_OK;
 }
 
+static enum sqs_error check_attempt(const struct sqs_queue *queue, struct slice id,
+                                    struct sqs_failure *failure)
+{
+    if (id.at != NULL && queue->fifo == NULL)
+        return sqs_ops_fail_type("ReceiveRequestAttemptId", id, failure);
+    return sqs_message_id_check("ReceiveRequestAttemptId", id, failure);
+}
+
+/* What is there at once: the same as the first time for a receive that is asked for again, nothing while
+ * others wait (it belongs to them). */
+static size_t take_now(struct sqs_context *context, struct sqs_queue *queue,
+                       const struct sqs_receive_wait *wait, struct sqs_message **messages)
+{
+    size_t count = sqs_engine_receive_again(context->engine, queue, wait->attempt_id, wait->visibility_ms,
+                                            context->now_ms, messages);
+    if (count > 0 || queue->waiter_head != NULL)
+        return count;
+    count =
+        sqs_engine_receive(context->engine, queue, wait->max, wait->visibility_ms, context->now_ms, messages);
+    sqs_engine_remember_attempt(queue, wait->attempt_id, messages, count, context->now_ms);
+    return count;
+}
+
 enum sqs_error sqs_ops_receive(struct sqs_context *context, struct sqs_request *request,
                                struct sqs_queue *queue, struct strbuf *out, struct sqs_failure *failure)
 {
     struct sqs_message *messages[SQS_BATCH_MAX];
     struct sqs_receive_wait *wait = &context->wait;
-    if (check_receive(request, failure) != SQS_OK || read_view(request, &wait->view, failure) != SQS_OK)
+    if (check_receive(request, failure) != SQS_OK ||
+        check_attempt(queue, request->attempt_id, failure) != SQS_OK ||
+        read_view(request, &wait->view, failure) != SQS_OK)
         return failure->error;
     const struct sqs_number *visibility = &request->entries[0].visibility_s;
     int64_t visibility_s = visibility->is_given ? visibility->value : queue->settings.visibility_timeout_s;
@@ -258,12 +293,9 @@ enum sqs_error sqs_ops_receive(struct sqs_context *context, struct sqs_request *
     wait->max = request->max_messages.is_given ? (size_t)request->max_messages.value : 1;
     wait->visibility_ms = visibility_s * 1000;
     wait->end_ms = context->now_ms + wait_s * 1000;
-    size_t count = 0;
-    if (queue->waiter_head ==
-        NULL) /* else nothing is there to take, or it belongs to those who wait already */
-        count = sqs_engine_receive(context->engine, queue, wait->max, wait->visibility_ms, context->now_ms,
-                                   messages);
-    if (count == 0 && wait_s == 0 && queue->in_flight.count >= SQS_IN_FLIGHT_MAX)
+    wait->attempt_id = request->attempt_id;
+    size_t count = take_now(context, queue, wait, messages);
+    if (count == 0 && wait_s == 0 && queue->fifo == NULL && queue->in_flight.count >= SQS_IN_FLIGHT_MAX)
         return sqs_fail(
             failure, SQS_OVER_LIMIT,
             "Too many messages are in flight in queue %s: the limit is %d. Delete some, or let their"

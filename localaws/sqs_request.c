@@ -43,6 +43,7 @@ static const struct sqs_field FIELDS[] = {
     {"DelaySeconds", SQS_FIELD_NUMBER, IN_ENTRY(delay_s)},
     {"MessageGroupId", SQS_FIELD_TEXT, IN_ENTRY(group_id)},
     {"MessageDeduplicationId", SQS_FIELD_TEXT, IN_ENTRY(deduplication_id)},
+    {"ReceiveRequestAttemptId", SQS_FIELD_TEXT, IN_REQUEST(attempt_id)},
     {"QueueName", SQS_FIELD_TEXT, IN_REQUEST(queue_name)},
     {"QueueOwnerAWSAccountId", SQS_FIELD_TEXT, IN_REQUEST(queue_owner)},
     {"QueueNamePrefix", SQS_FIELD_TEXT, IN_REQUEST(name_prefix)},

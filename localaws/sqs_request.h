@@ -77,6 +77,7 @@ struct sqs_request {
     struct slice queue_owner;
     struct slice name_prefix;
     struct slice next_token;
+    struct slice attempt_id; /* ReceiveRequestAttemptId */
     struct sqs_number max_results;
     struct sqs_number max_messages;
     struct sqs_number wait_s;

@@ -9,29 +9,54 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum kind { KIND_INT, KIND_BOOL, KIND_TEXT, KIND_REDRIVE, KIND_REDRIVE_ALLOW };
+enum kind { KIND_INT, KIND_BOOL, KIND_WORD, KIND_TEXT, KIND_REDRIVE, KIND_REDRIVE_ALLOW };
 
 struct row {
     const char *name;
     enum kind kind;
     size_t offset;
     int64_t min, max, fallback;
+    bool is_fifo;         /* there in FIFO queues only */
+    const char *words[2]; /* KIND_WORD: what the values 0 and 1 are called */
 };
 
 #define FIELD(f) offsetof(struct sqs_settings, f)
 
+/* The last two members of a row. */
+#define ANY_QUEUE                                                                                            \
+    false,                                                                                                   \
+    {                                                                                                        \
+        NULL, NULL                                                                                           \
+    }
+#define FIFO_ONLY                                                                                            \
+    true,                                                                                                    \
+    {                                                                                                        \
+        NULL, NULL                                                                                           \
+    }
+#define FIFO_WORDS(zero, one)                                                                                \
+    true,                                                                                                    \
+    {                                                                                                        \
+        zero, one                                                                                            \
+    }
+
 static const struct row ROWS[] = {
-    {"VisibilityTimeout", KIND_INT, FIELD(visibility_timeout_s), 0, 43200, 30},
-    {"DelaySeconds", KIND_INT, FIELD(delay_s), 0, 900, 0},
-    {"MaximumMessageSize", KIND_INT, FIELD(maximum_message_bytes), 1024, 1048576, 1048576},
-    {"MessageRetentionPeriod", KIND_INT, FIELD(retention_s), 60, 1209600, 345600},
-    {"ReceiveMessageWaitTimeSeconds", KIND_INT, FIELD(receive_wait_s), 0, 20, 0},
-    {"RedrivePolicy", KIND_REDRIVE, 0, 0, 0, 0},
-    {"RedriveAllowPolicy", KIND_REDRIVE_ALLOW, 0, 0, 0, 0},
-    {"Policy", KIND_TEXT, FIELD(policy), 0, 0, 0},
-    {"KmsMasterKeyId", KIND_TEXT, FIELD(kms_key_id), 0, 0, 0},
-    {"KmsDataKeyReusePeriodSeconds", KIND_INT, FIELD(kms_reuse_s), 60, 86400, 0},
-    {"SqsManagedSseEnabled", KIND_BOOL, FIELD(sse_enabled), 0, 1, 1},
+    {"VisibilityTimeout", KIND_INT, FIELD(visibility_timeout_s), 0, 43200, 30, ANY_QUEUE},
+    {"DelaySeconds", KIND_INT, FIELD(delay_s), 0, 900, 0, ANY_QUEUE},
+    {"MaximumMessageSize", KIND_INT, FIELD(maximum_message_bytes), 1024, 1048576, 1048576, ANY_QUEUE},
+    {"MessageRetentionPeriod", KIND_INT, FIELD(retention_s), 60, 1209600, 345600, ANY_QUEUE},
+    {"ReceiveMessageWaitTimeSeconds", KIND_INT, FIELD(receive_wait_s), 0, 20, 0, ANY_QUEUE},
+    {"RedrivePolicy", KIND_REDRIVE, 0, 0, 0, 0, ANY_QUEUE},
+    {"RedriveAllowPolicy", KIND_REDRIVE_ALLOW, 0, 0, 0, 0, ANY_QUEUE},
+    {"Policy", KIND_TEXT, FIELD(policy), 0, 0, 0, ANY_QUEUE},
+    {"KmsMasterKeyId", KIND_TEXT, FIELD(kms_key_id), 0, 0, 0, ANY_QUEUE},
+    {"KmsDataKeyReusePeriodSeconds", KIND_INT, FIELD(kms_reuse_s), 60, 86400, 0, ANY_QUEUE},
+    {"SqsManagedSseEnabled", KIND_BOOL, FIELD(sse_enabled), 0, 1, 1, ANY_QUEUE},
+    {"FifoQueue", KIND_BOOL, FIELD(is_fifo), 0, 1, 0, FIFO_ONLY},
+    {"ContentBasedDeduplication", KIND_BOOL, FIELD(content_based_deduplication), 0, 1, 0, FIFO_ONLY},
+    {"DeduplicationScope", KIND_WORD, FIELD(deduplication_scope), 0, 1, 0,
+     FIFO_WORDS("queue", "messageGroup")},
+    {"FifoThroughputLimit", KIND_WORD, FIELD(throughput_limit), 0, 1, 0,
+     FIFO_WORDS("perQueue", "perMessageGroupId")},
 };
 
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
@@ -227,6 +252,20 @@ static const struct row *find_row(struct slice name)
     return NULL;
 }
 
+static enum sqs_error set_word(struct sqs_settings *s, const struct row *row, struct slice value,
+                               struct sqs_failure *failure)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!slice_is(value, row->words[i]))
+            continue;
+        *int_field(row, s) = i;
+        return SQS_OK;
+    }
+    return sqs_fail(failure, SQS_INVALID_ATTRIBUTE_VALUE,
+                    "Invalid value for the parameter %s. It must be %s or %s.", row->name, row->words[0],
+                    row->words[1]);
+}
+
 static enum sqs_error set_scalar(struct sqs_settings *s, const struct row *row, struct slice value,
                                  struct sqs_failure *failure)
 {
@@ -254,24 +293,35 @@ enum sqs_error sqs_settings_set(struct sqs_settings *s, struct slice name, struc
     const struct row *row = find_row(name);
     if (value.at == NULL)
         value = slice_of("");
-    if (slice_is(name, "FifoQueue") && slice_is(value, "true"))
-        return sqs_fail(
-            failure, SQS_UNSUPPORTED_OPERATION,
-            "sluice-localaws does not have FIFO queues: create a standard queue (no FifoQueue attribute).");
-    if (row == NULL)
+    if (row == NULL || (row->is_fifo && !s->is_fifo))
         return sqs_fail(failure, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.",
                         (int)(name.len < 100 ? name.len : 100), name.at == NULL ? "" : name.at);
+    if (row->offset == FIELD(is_fifo) && row->is_fifo && !slice_is(value, "true"))
+        return sqs_fail(failure, SQS_INVALID_ATTRIBUTE_VALUE,
+                        "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not"
+                        " supported.");
     switch (row->kind) {
     case KIND_REDRIVE:
         return set_redrive(s, value, failure);
     case KIND_REDRIVE_ALLOW:
         return set_redrive_allow(s, value, failure);
+    case KIND_WORD:
+        return set_word(s, row, value, failure);
     case KIND_TEXT:
         replace_text(text_field(row, s), value);
         return SQS_OK;
     default:
         return set_scalar(s, row, value, failure);
     }
+}
+
+enum sqs_error sqs_settings_check(const struct sqs_settings *s, struct sqs_failure *failure)
+{
+    if (s->throughput_limit == SQS_LIMIT_PER_GROUP && s->deduplication_scope != SQS_SCOPE_GROUP)
+        return sqs_fail(failure, SQS_INVALID_ATTRIBUTE_VALUE,
+                        "Invalid value for the parameter FifoThroughputLimit. Reason: perMessageGroupId wants"
+                        " DeduplicationScope to be messageGroup.");
+    return SQS_OK;
 }
 
 const char *sqs_settings_name(size_t index)
@@ -296,6 +346,8 @@ bool sqs_settings_get(const struct sqs_settings *s, size_t index, struct strbuf 
     const struct row *row = &ROWS[index];
     struct sqs_settings *fields = (struct sqs_settings *)(uintptr_t)s; /* read only below */
     const char *text = NULL;
+    if (row->is_fifo && !s->is_fifo)
+        return false;
     switch (row->kind) {
     case KIND_INT:
         if (*int_field(row, fields) == 0 && row->min > 0)
@@ -305,6 +357,9 @@ bool sqs_settings_get(const struct sqs_settings *s, size_t index, struct strbuf 
     case KIND_BOOL:
         strbuf_append_str(out, *bool_field(row, fields) ? "true" : "false");
         return true;
+    case KIND_WORD:
+        text = row->words[*int_field(row, fields)];
+        break;
     case KIND_REDRIVE:
         return get_redrive(s, out);
     case KIND_REDRIVE_ALLOW:

@@ -256,7 +256,10 @@ def scenario_errors():
            Entries=[{"Id": str(i), "MessageBody": "m" * 600000} for i in range(2)])
     raises("InvalidAttributeName", sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["Nonsense"])
     raises("InvalidAttributeName", sqs.set_queue_attributes, QueueUrl=url, Attributes={"Nonsense": "1"})
-    raises("UnsupportedOperation", sqs.create_queue, QueueName="a.fifo", Attributes={"FifoQueue": "true"})
+    fails("InvalidParameterValue", sqs.create_queue, QueueName="a.fifo")
+    fails("InvalidParameterValue", sqs.create_queue, QueueName="a", Attributes={"FifoQueue": "true"})
+    fails("InvalidParameterValue", sqs.send_message, QueueUrl=url, MessageBody="m", MessageDeduplicationId="d")
+    fails("InvalidParameterValue", sqs.receive_message, QueueUrl=url, ReceiveRequestAttemptId="a")
     raises("UnsupportedOperation", sqs.add_permission, QueueUrl=url, Label="l", AWSAccountIds=["1"], Actions=["*"])
     for arguments in ({"WaitTimeSeconds": 21}, {"MaxNumberOfMessages": 11}, {"MaxNumberOfMessages": 0},
                       {"VisibilityTimeout": 43201}):
@@ -266,6 +269,78 @@ def scenario_errors():
     rule = {"operation": "ReceiveMessage", "kind": "error", "code": "OverLimit", "count": 1}
     urllib.request.urlopen(f"{URL}/_localaws/faults", data=json.dumps(rule).encode()).read()
     raises("OverLimit", sqs.receive_message, QueueUrl=url)
+
+
+def bodies(messages):
+    return [m["Body"] for m in messages]
+
+
+def take(url, **arguments):
+    arguments = {"MaxNumberOfMessages": 10, "AttributeNames": ["All"], **arguments}
+    return sqs.receive_message(QueueUrl=url, **arguments).get("Messages", [])
+
+
+def scenario_fifo():
+    url = create("orders.fifo", FifoQueue="true", ContentBasedDeduplication="true")
+    shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert {k: shown[k] for k in ("FifoQueue", "ContentBasedDeduplication", "DeduplicationScope",
+                                  "FifoThroughputLimit")} == {
+        "FifoQueue": "true", "ContentBasedDeduplication": "true", "DeduplicationScope": "queue",
+        "FifoThroughputLimit": "perQueue"}
+    first = sqs.send_message(QueueUrl=url, MessageBody="a1", MessageGroupId="a",
+                             MessageAttributes={"n": {"DataType": "Number", "StringValue": "1"}})
+    again = sqs.send_message(QueueUrl=url, MessageBody="a1", MessageGroupId="a")  # of the body alone
+    assert len(first["SequenceNumber"]) == 20
+    assert (again["MessageId"], again["SequenceNumber"]) == (first["MessageId"], first["SequenceNumber"])
+    entries = [{"Id": str(i), "MessageBody": body, "MessageGroupId": body[0], "MessageDeduplicationId": f"d{i}"}
+               for i, body in enumerate(["a2", "b1", "a3", "b2"])] + [{"Id": "none", "MessageBody": "x"}]
+    sent = sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    numbers = [e["SequenceNumber"] for e in sent["Successful"]]
+    assert numbers == sorted(numbers) and numbers[0] > first["SequenceNumber"] and len(numbers) == 4
+    (failed,) = sent["Failed"]
+    assert (failed["Id"], failed["Code"], failed["SenderFault"]) == ("none", "MissingParameter", True)
+
+    one_two = take(url, MaxNumberOfMessages=2, ReceiveRequestAttemptId="try-1")
+    assert bodies(one_two) == ["a1", "a2"]
+    attributes = one_two[0]["Attributes"]
+    assert attributes["MessageGroupId"] == "a" and attributes["SequenceNumber"] == first["SequenceNumber"]
+    assert attributes["MessageDeduplicationId"] == hashlib.sha256(b"a1").hexdigest()
+    same = take(url, MaxNumberOfMessages=2, ReceiveRequestAttemptId="try-1")
+    assert [m["ReceiptHandle"] for m in same] == [m["ReceiptHandle"] for m in one_two]
+    assert bodies(take(url)) == ["b1", "b2"]  # a3 waits for a1 and a2
+    assert take(url) == []
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=one_two[0]["ReceiptHandle"], VisibilityTimeout=0)
+    assert take(url) == []  # a2 still blocks the group
+    error = fails("InvalidParameterValue", sqs.delete_message, QueueUrl=url, ReceiptHandle=one_two[0]["ReceiptHandle"])
+    assert "The receipt handle has expired" in error.response["Error"]["Message"]
+    both = sqs.delete_message_batch(QueueUrl=url, Entries=[
+        {"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(one_two)])
+    assert [e["Id"] for e in both["Successful"]] == ["1"]
+    (failed,) = both["Failed"]
+    assert (failed["Id"], failed["Code"], failed["Message"]) == ("0", "ReceiptHandleIsInvalid",
+                                                                 "The receipt handle has expired")
+    assert bodies(take(url)) == ["a1", "a3"]
+
+    fails("MissingParameter", sqs.send_message, QueueUrl=url, MessageBody="m")
+    fails("InvalidParameterValue", sqs.send_message, QueueUrl=url, MessageBody="m", MessageGroupId="a", DelaySeconds=1)
+    fails("InvalidParameterValue", sqs.send_message, QueueUrl=url, MessageBody="m", MessageGroupId="a b")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"ContentBasedDeduplication": "false"})
+    fails("InvalidParameterValue", sqs.send_message, QueueUrl=url, MessageBody="m", MessageGroupId="a")
+    policy = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:plain-dead", "maxReceiveCount": 3}
+    create("plain-dead")
+    fails("InvalidParameterValue", sqs.set_queue_attributes, QueueUrl=url,
+          Attributes={"RedrivePolicy": json.dumps(policy)})
+
+
+def scenario_fair_queue():
+    """A group id on a standard queue is a tag that comes back; it blocks nothing."""
+    url = create("fair")
+    for body in ("1", "2"):
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId="tenant")
+    (first,) = take(url, MaxNumberOfMessages=1)
+    (second,) = take(url, MaxNumberOfMessages=1)
+    assert bodies([first, second]) == ["1", "2"]
+    assert first["Attributes"]["MessageGroupId"] == "tenant" and "SequenceNumber" not in first["Attributes"]
 
 
 def scenario_wrong_secret():

@@ -25,4 +25,4 @@ def test_boto3(localaws, which, scenario):
 
 
 def test_there_are_scenarios():
-    assert len(SCENARIOS) == 9
+    assert len(SCENARIOS) == 11

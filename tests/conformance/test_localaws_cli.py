@@ -146,7 +146,19 @@ def test_errors(aws):
               entries=[{"Id": "a", "ReceiptHandle": "r"}] * 2)
     aws.fails("InvalidParameterValue", "receive-message", queue_url=url, wait_time_seconds="21")
     aws.fails("InvalidAttributeName", "get-queue-attributes", queue_url=url, attribute_names=["Nonsense"])
-    aws.fails("UnsupportedOperation", "create-queue", queue_name="a.fifo", attributes={"FifoQueue": "true"})
+    aws.fails("InvalidParameterValue", "create-queue", queue_name="a.fifo")
+
+
+def test_a_fifo_queue_keeps_order(server):
+    aws = Cli(server)
+    url = aws("create-queue", queue_name="a.fifo",
+              attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true"})["QueueUrl"]
+    first = aws("send-message", queue_url=url, message_body="one", message_group_id="g")
+    aws("send-message", queue_url=url, message_body="two", message_group_id="g")
+    assert aws("send-message", queue_url=url, message_body="one", message_group_id="g") == first
+    got = aws("receive-message", queue_url=url, max_number_of_messages="10", attribute_names=["All"])["Messages"]
+    assert [m["Body"] for m in got] == ["one", "two"]
+    assert got[0]["Attributes"]["SequenceNumber"] == first["SequenceNumber"]
 
 
 def test_a_wrong_secret_is_refused(server):

@@ -230,7 +230,7 @@ const scenarios = {
     await raises('BatchRequestTooLong', 'SendMessageBatch',
       batch(['1', '2'].map((Id) => ({ Id, MessageBody: 'm'.repeat(600000) }))));
     await raises('InvalidAttributeName', 'GetQueueAttributes', { QueueUrl: queue, AttributeNames: ['Nonsense'] });
-    await raises('UnsupportedOperation', 'CreateQueue', { QueueName: 'a.fifo', Attributes: { FifoQueue: 'true' } });
+    await fails(/InvalidParameterValue/, 'CreateQueue', { QueueName: 'a.fifo' });
     await raises('InvalidAttributeValue', 'SetQueueAttributes', { QueueUrl: queue, Attributes: { DelaySeconds: '901' } });
     await fails(/InvalidParameterValue/, 'ReceiveMessage', { QueueUrl: queue, WaitTimeSeconds: 21 });
     for (const code of ['OverLimit', 'RequestThrottled']) {

@@ -139,7 +139,7 @@ START_TEST(a_handle_dies_after_twelve_hours)
     world_send(&w, "a");
     struct catch c = world_receive(&w, w.queue, 1, 1000);
     w.now_ms += SQS_VISIBILITY_MAX_MS + 1;
-    ck_assert_int_eq(world_delete(&w, c.handles[0]), SQS_INVALID_PARAMETER_VALUE);
+    ck_assert_int_eq(world_delete(&w, c.handles[0]), SQS_RECEIPT_HANDLE_EXPIRED);
     ck_assert_ptr_nonnull(strstr(w.failure.message, "expired"));
     world_clean_up(&w);
 }
@@ -422,7 +422,7 @@ START_TEST(attributes_out_of_range_change_nothing)
     }
     ck_assert_int_eq(world_set(&w, w.queue, "QueueArn", "x"), SQS_INVALID_ATTRIBUTE_NAME);
     ck_assert_int_eq(world_set(&w, w.queue, "Nonsense", "x"), SQS_INVALID_ATTRIBUTE_NAME);
-    ck_assert_int_eq(world_set(&w, w.queue, "FifoQueue", "true"), SQS_UNSUPPORTED_OPERATION);
+    ck_assert_int_eq(world_set(&w, w.queue, "FifoQueue", "true"), SQS_INVALID_ATTRIBUTE_NAME);
     world_clean_up(&w);
 }
 END_TEST
@@ -462,7 +462,7 @@ START_TEST(a_purge_empties_and_may_come_once_a_minute)
 }
 END_TEST
 
-START_TEST(queue_names_are_checked_and_fifo_is_refused_in_words)
+START_TEST(queue_names_are_checked)
 {
     struct world w = world_new();
     struct sqs_queue *queue = NULL;
@@ -478,8 +478,8 @@ START_TEST(queue_names_are_checked_and_fifo_is_refused_in_words)
     ck_assert_int_eq(sqs_engine_create(w.engine, slice_of(""), NULL, 0, 1, &queue, &w.failure),
                      SQS_INVALID_PARAMETER_VALUE);
     ck_assert_int_eq(sqs_engine_create(w.engine, slice_of("a.fifo"), NULL, 0, 1, &queue, &w.failure),
-                     SQS_UNSUPPORTED_OPERATION);
-    ck_assert_ptr_nonnull(strstr(w.failure.message, "FIFO"));
+                     SQS_INVALID_PARAMETER_VALUE);
+    ck_assert_ptr_nonnull(strstr(w.failure.message, "FifoQueue"));
     world_clean_up(&w);
 }
 END_TEST
@@ -541,6 +541,6 @@ UNIT_MAIN("localaws_engine", a_message_is_hidden_for_its_visibility_timeout_to_t
           a_redriven_message_keeps_its_age_for_the_retention_of_its_new_queue,
           no_more_than_120000_messages_are_in_flight, creating_again_wants_equal_attributes,
           attributes_out_of_range_change_nothing, a_deleted_name_is_free_again_after_sixty_seconds,
-          a_purge_empties_and_may_come_once_a_minute, queue_names_are_checked_and_fifo_is_refused_in_words,
+          a_purge_empties_and_may_come_once_a_minute, queue_names_are_checked,
           a_repeated_message_is_handed_out_twice_and_its_first_handle_is_superseded,
           a_repeated_message_may_be_deleted_released_or_expire_before_it_is_handed_out_again)
