@@ -75,3 +75,42 @@ def counts(raw, url):
     (body,) = exchange(raw, [json_request(raw.netloc, "GetQueueAttributes",
                                           {"QueueUrl": url, "AttributeNames": names}).encode()])
     return tuple(int(re.search(rb'"%s":"(\d+)"' % n.encode(), body)[1]) for n in names)
+
+
+def test_a_million_messages_in_many_groups_keep_their_order(localaws):
+    """Ten messages a group: a receive costs the same however many groups are there, blocked or not."""
+    server = localaws(verify=False, args=("--create-queue", "q.fifo"))
+    raw = Raw(server.url, timeout_s=120)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    url = server.queue_url("q.fifo")
+    groups = COUNT // 10
+    for first in range(0, COUNT // 10, WINDOW):
+        for body in exchange(raw, [batch_of_ten(raw.netloc, url, "SendMessageBatch", [
+                {"Id": str(i), "MessageBody": str((k * 10 + i) // groups), "MessageGroupId": str((k * 10 + i) % groups),
+                 "MessageDeduplicationId": str(k * 10 + i)} for i in range(10)]) for k in range(first, first + WINDOW)]):
+            assert b"Failed" not in body
+    assert counts(raw, url) == (COUNT, 0, 0)
+    if not SANITIZED:
+        assert rss_bytes(server.pid) < 100e6 + COUNT * 1200
+
+    receive = json_request(raw.netloc, "ReceiveMessage", {
+        "QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 43200,
+        "MessageSystemAttributeNames": ["MessageGroupId"]}).encode()
+    message = re.compile(rb'"ReceiptHandle":"([^"]+)".*?"Body":"(\d+)".*?"MessageGroupId":"(\d+)"')
+    next_of_group = [0] * groups
+    received = 0
+    while received < COUNT:
+        deletes = []
+        for body in exchange(raw, [receive] * WINDOW):
+            messages = message.findall(body)
+            assert messages
+            for _, number, group in messages:
+                assert next_of_group[int(group)] == int(number)
+                next_of_group[int(group)] += 1
+            received += len(messages)
+            deletes.append(batch_of_ten(raw.netloc, url, "DeleteMessageBatch", [
+                {"Id": str(i), "ReceiptHandle": handle.decode()} for i, (handle, *_) in enumerate(messages)]))
+        for body in exchange(raw, deletes):
+            assert b"Failed" not in body
+    assert counts(raw, url) == (0, 0, 0)
+    raw.close()
