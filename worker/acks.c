@@ -76,16 +76,24 @@ static bool batch_is_due(struct acks *acks, int64_t now_ms, bool flush)
     return false;
 }
 
+static bool fits(const struct acks *acks, const struct message *message, int count, size_t bytes)
+{
+    return count == 0 || (!message->alone &&
+                          (acks->payload_max == 0 || bytes + message->payload_bytes <= acks->payload_max));
+}
+
 int acks_next_batch(struct acks *acks, int64_t now_ms, bool flush,
                     struct message *ret_batch[static SQS_BATCH_MAX])
 {
     if (acks->batches_on_wire >= ACKS_IN_FLIGHT_MAX || !batch_is_due(acks, now_ms, flush))
         return 0;
     int count = 0;
+    size_t bytes = 0;
     struct message *message = TAILQ_FIRST(&acks->queue);
     while (message != NULL && count < SQS_BATCH_MAX) {
         struct message *next = TAILQ_NEXT(message, list);
-        if (earliest_ms(acks, message) <= now_ms && (count == 0 || !message->alone)) {
+        if (earliest_ms(acks, message) <= now_ms && fits(acks, message, count, bytes)) {
+            bytes += message->payload_bytes;
             acks_remove(acks, message);
             acks->on_wire++;
             message->acking = true;

@@ -1,7 +1,7 @@
 /*
- * Queue of deletes, or of hand-backs, that go to SQS in batches: ten at a time, or what there is after a
- * short delay. Knows which entries may go now, and what an entry's fate means: done, again later, again
- * alone, or no use. Pure: the caller sends and tells the results; time is an argument.
+ * Queue of deletes, of hand-backs or of quarantined messages, that go to SQS in batches: ten at a time, or
+ * what there is after a short delay. Knows which entries may go now, and what an entry's fate means: done,
+ * again later, again alone, or no use. Pure: the caller sends and tells the results; time is an argument.
  */
 #ifndef SLUICE_WORKER_ACKS_H
 #define SLUICE_WORKER_ACKS_H
@@ -24,6 +24,7 @@ struct acks {
     int on_wire;         /* messages in batches on the wire */
     int batches_on_wire; /* <= ACKS_IN_FLIGHT_MAX */
     int scale;
+    size_t payload_max;    /* bytes of a batch of more than one, 0: any */
     int64_t next_ms;       /* nothing is due before, unless ten fresh ones are there or a flush is wanted;
                               INT64_MIN:       look */
     int64_t hurry_ms;      /* from then on extensions are not waited for */

@@ -5,11 +5,21 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "worker/core_internal.h"
+#include "worker/quarantine.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* xorshift64* */
+uint64_t core_random(struct core *core)
+{
+    core->random ^= core->random >> 12;
+    core->random ^= core->random << 25;
+    core->random ^= core->random >> 27;
+    return core->random * 2685821657736338717ULL;
+}
 
 /* ---- messages ---- */
 
@@ -48,7 +58,22 @@ void core_message_settle(struct core *core, struct message *message)
 
 static bool is_leased(enum message_phase phase)
 {
-    return phase == MESSAGE_HELD || phase == MESSAGE_DELETING;
+    return phase == MESSAGE_HELD || phase == MESSAGE_DELETING || phase == MESSAGE_QUARANTINING;
+}
+
+/* The queue of calls that a phase waits in, NULL: none. */
+static struct acks *acks_of(struct core *core, enum message_phase phase)
+{
+    switch (phase) {
+    case MESSAGE_DELETING:
+        return &core->deletes;
+    case MESSAGE_RELEASING:
+        return &core->releases;
+    case MESSAGE_QUARANTINING:
+        return &core->quarantines;
+    default:
+        return NULL;
+    }
 }
 
 void core_message_set_phase(struct core *core, struct message *message, enum message_phase phase,
@@ -56,18 +81,16 @@ void core_message_set_phase(struct core *core, struct message *message, enum mes
 {
     bool leased = is_leased(message->phase);
     if (message->queued)
-        acks_remove(message->phase == MESSAGE_DELETING ? &core->deletes : &core->releases, message);
+        acks_remove(acks_of(core, message->phase), message);
     if (leased && !is_leased(phase))
         TAILQ_REMOVE(&core->leased, message, leased);
     else if (!leased && is_leased(phase))
         TAILQ_INSERT_TAIL(&core->leased, message, leased);
     core->held_count += (phase == MESSAGE_HELD) - (message->phase == MESSAGE_HELD);
     message->phase = phase;
-    if (phase == MESSAGE_DELETING) {
-        acks_add(&core->deletes, message, now_ms);
-    } else if (phase == MESSAGE_RELEASING) {
-        acks_add(&core->releases, message, now_ms);
-    }
+    struct acks *acks = acks_of(core, phase);
+    if (acks != NULL)
+        acks_add(acks, message, now_ms);
 }
 
 static void forget(struct core *core, struct message *message)
@@ -79,7 +102,9 @@ static void forget(struct core *core, struct message *message)
 
 void core_message_end(struct core *core, struct message *message, bool confirmed, int64_t now_ms)
 {
-    if (message->known != NULL)
+    if (core->settings.idempotency_window == 0)
+        forget(core, message);
+    else if (message->known != NULL)
         known_set_state(&core->known, message->known, confirmed ? KNOWN_CONFIRMED : KNOWN_UNCONFIRMED, NULL);
     message->known = NULL;
     core_message_set_phase(core, message, MESSAGE_GONE, now_ms);
@@ -152,12 +177,14 @@ void core_lease_lost(struct core *core, struct message *message, int64_t now_ms,
     core->stats.lease_lost++;
     core_lease_changed(core, message);
     bool waited = dispatch_withdraw(core->dispatch, message);
-    bool started = !waited && (message->dispatched || message->phase == MESSAGE_DELETING);
+    bool started = !waited && (message->dispatched || message->outcome != OUTCOME_NONE);
     LOG(LOG_WARNING, "lease lost", LOG_STR("message_id", message->newest->id), LOG_STR("why", why),
         LOG_BOOL("started", started), LOG_INT("held_ms", now_ms - message->lease.received_ms));
     if (waited) {
         message->dispatched = false;
         core_message_drop(core, message, now_ms);
+    } else if (message->phase == MESSAGE_QUARANTINING && message->queued) {
+        core_message_drop(core, message, now_ms); /* who has it now decides */
     }
 }
 
@@ -209,6 +236,7 @@ static void on_redelivered(struct core *core, struct known_entry *entry, struct 
         adopt(core, entry->message, sqs, start_ms, now_ms);
         return;
     }
+    core->stats.duplicates++;
     struct message *message = core_message_new(core, sqs, start_ms);
     message->known = entry;
     known_set_state(&core->known, entry, KNOWN_HELD, message);
@@ -232,6 +260,13 @@ void core_message_hand_over(struct core *core, struct message *message)
     core->woken = true;
 }
 
+/* It was received more often than it may fail: whoever had it crashed over it, or lost it. */
+static bool is_poison(const struct core *core, const struct sqs_message *sqs)
+{
+    return core->settings.dlq && core->settings.max_receives > 0 &&
+           sqs->receive_count > core->settings.max_receives;
+}
+
 void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms)
 {
     struct known_entry *entry = known_find(&core->known, sqs->id);
@@ -249,25 +284,38 @@ void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t sta
         return;
     }
     message->known = known_add(&core->known, sqs->id, message);
+    if (is_poison(core, sqs)) {
+        core_message_quarantine(core, message,
+                                "received more often than allowed, and its workers came to no end with it",
+                                now_ms);
+        return;
+    }
     core_message_set_phase(core, message, MESSAGE_HELD, now_ms);
     core_message_hand_over(core, message);
 }
 
 /* ---- limits ---- */
 
-static void set_capacity(struct core *core)
+int core_ceiling(const struct core *core)
 {
-    int capacity = core->settings.threads;
-    if (core->settings.handler_limit > 0 && core->settings.handler_limit < capacity)
-        capacity = core->settings.handler_limit;
-    if (core->limit < capacity)
-        capacity = core->limit;
+    int ceiling = core->settings.threads;
+    if (core->settings.handler_limit > 0 && core->settings.handler_limit < ceiling)
+        ceiling = core->settings.handler_limit;
+    return core->limit < ceiling ? core->limit : ceiling;
+}
+
+void core_set_capacity(struct core *core)
+{
+    int capacity = core_ceiling(core);
+    if (core->brake.limit < capacity)
+        capacity = core->brake.limit;
     core->woken = core->woken || capacity > core->capacity;
     core->capacity = capacity;
     dispatch_set_capacity(core->dispatch, capacity);
 }
 
-/* After the limit was lowered: what waits beyond it goes back, newest first. */
+/* After the limit was lowered, or handling turned out to be slow: what waits beyond it goes back, newest
+ * first. */
 static void trim(struct core *core, int64_t now_ms)
 {
     struct flow_view view = core_flow_view(core, now_ms);
@@ -283,7 +331,7 @@ static void trim(struct core *core, int64_t now_ms)
 void core_set_limit(struct core *core, int64_t now_ms, int64_t limit)
 {
     core->limit = limit < INT_MAX ? (int)limit : INT_MAX;
-    set_capacity(core);
+    core_set_capacity(core);
     LOG(LOG_INFO, "capacity limited", LOG_INT("limit", limit), LOG_INT("capacity", core->capacity));
     core_run(core, now_ms);
 }
@@ -313,7 +361,10 @@ void core_on_wakeup(struct core *core, int64_t now_ms)
 void core_init(struct core *core, const struct core_settings *settings, const struct core_ops *ops,
                struct dispatch *dispatch, int64_t now_ms)
 {
-    *core = (struct core){.settings = *settings, .ops = *ops, .dispatch = dispatch, .limit = INT_MAX};
+    *core = (struct core){.settings = *settings,
+                          .ops = *ops,
+                          .dispatch = dispatch,
+                          .limit = settings->concurrency > 0 ? settings->concurrency : INT_MAX};
     int scale = settings->scale;
     core->rules = lease_rules_of(settings->visibility_s, scale);
     TAILQ_INIT(&core->all);
@@ -322,14 +373,17 @@ void core_init(struct core *core, const struct core_settings *settings, const st
     TAILQ_INIT(&core->batches);
     acks_init(&core->deletes, scale, false);
     acks_init(&core->releases, scale, true);
-    known_init(&core->known, CORE_FINISHED_MAX);
+    acks_init(&core->quarantines, scale, false);
+    core->quarantines.payload_max = QUARANTINE_BATCH_BYTES;
+    brake_init(&core->brake, settings->brake_percent);
+    known_init(&core->known, settings->idempotency_window > 0 ? (size_t)settings->idempotency_window : 1);
     core->lease_scan_ms = INT64_MAX;
     core->poll_target = 1;
     core->ask_max = SQS_BATCH_MAX;
     (void)snprintf(core->reason, sizeof core->reason, "drained");
     core->random = settings->seed | 1;
     core->last_receive_ms = now_ms;
-    set_capacity(core);
+    core_set_capacity(core);
     core_run(core, now_ms);
 }
 
@@ -365,6 +419,7 @@ int64_t core_due_ms(const struct core *core)
     int64_t due_ms = core->lease_scan_ms;
     due_ms = least(due_ms, acks_next_ms(&core->deletes));
     due_ms = least(due_ms, acks_next_ms(&core->releases));
+    due_ms = least(due_ms, acks_next_ms(&core->quarantines));
     due_ms = least(due_ms, core_drain_due_ms(core));
     if (core->stage == CORE_RUNNING && core->run_ms < core->poll_retry_ms)
         due_ms = least(due_ms, core->poll_retry_ms);
@@ -381,7 +436,7 @@ bool core_is_over(const struct core *core)
 }
 
 /* Leased messages stand in the order of their arrival. */
-static int64_t oldest_held_ms(const struct core *core, int64_t now_ms)
+int64_t core_oldest_held_ms(const struct core *core, int64_t now_ms)
 {
     const struct message *message = TAILQ_FIRST(&core->leased);
     while (message != NULL && message->phase != MESSAGE_HELD)
@@ -402,7 +457,8 @@ void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *r
     ret_stats->held = core->held_count;
     ret_stats->capacity = core->capacity;
     ret_stats->last_receive_age_ms = now_ms - core->last_receive_ms;
-    ret_stats->oldest_held_ms = oldest_held_ms(core, now_ms);
+    ret_stats->oldest_held_ms = core_oldest_held_ms(core, now_ms);
+    ret_stats->brake_percent = brake_closed_percent(&core->brake, core_ceiling(core));
 }
 
 const struct core_sensors *core_get_sensors(const struct core *core)

@@ -12,15 +12,17 @@
 #include "aws/sqs.h"
 #include "base/telemetry.h"
 #include "worker/acks.h"
+#include "worker/brake.h"
 #include "worker/core_sensors.h"
 #include "worker/dispatch.h"
+#include "worker/flow.h"
 #include "worker/known.h"
+#include "worker/retry.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    CORE_FINISHED_MAX = 4096,    /* finished ids remembered */
     CORE_POLL_LAST_MS = 1000,    /* real: what an open long poll gets when draining */
     CORE_GRACE_FLOOR_MS = 2000,  /* real: least grace */
     CORE_RELEASE_MS = 500,       /* real: part of the grace kept to hand back what did not finish */
@@ -30,18 +32,29 @@ enum {
     CORE_OVER_LIMIT_MS = 2000,   /* real: least pause when the queue has too many messages in flight */
     CORE_EMPTY_FIRST_MS = 50,    /* real: pause after an empty answer that did not wait, doubling ... */
     CORE_EMPTY_MAX_MS = 1000,    /* ... up to this */
-    CORE_POLL_OVERDUE_MS =
-        1000, /* real, beyond its wait: a poll that hangs does not keep others from being opened */
+    /* Real, beyond its wait: a poll that hangs does not keep others from being opened. Doubles with every one
+     * that hangs in a row ... */
+    CORE_POLL_OVERDUE_MS = 1000,
+    CORE_POLL_OVERDUE_SHIFT_MAX = 4, /* ... up to 16 s */
+    CORE_POLL_SUSPECT_S = 1,         /* longest wait asked for after one hung, until one is answered */
+    CORE_QUARANTINE_ATTEMPTS = 8,    /* sends to the DLQ before a message is handed back */
 };
 
 struct core_settings {
     int threads;       /* handler threads, >= 1 */
     int handler_limit; /* of the handler, 0: none */
+    int concurrency;   /* messages handled at once until core_set_limit() says another, 0: any */
     int visibility_s;  /* 2..43,200 */
     int wait_s;        /* long poll, 0..20 */
     int64_t grace_ms;  /* product */
-    int scale;         /* of the clock, 1..20 */
-    uint64_t seed;     /* of the jitter on retry pauses */
+    struct retry_delays retry;
+    bool dlq;               /* there is a queue for ops->quarantine */
+    bool dlq_fifo;          /* it is a FIFO queue */
+    int max_receives;       /* a message that failed so often goes there; 0: never for that */
+    int idempotency_window; /* finished ids remembered, 0: none */
+    int brake_percent;      /* share of failures from which the brake works, 0: never */
+    int scale;              /* of the clock, 1..20 */
+    uint64_t seed;          /* of the jitter on retry pauses */
 };
 
 /* One ReceiveMessage on its way. */
@@ -56,7 +69,7 @@ struct core_poll {
     void *call;
 };
 
-enum core_batch_kind { BATCH_DELETE, BATCH_RELEASE, BATCH_EXTEND, BATCH_KIND_MAX };
+enum core_batch_kind { BATCH_DELETE, BATCH_RELEASE, BATCH_EXTEND, BATCH_QUARANTINE, BATCH_KIND_MAX };
 
 /* One batch call on its way. handles and seconds are valid while ops->send runs. */
 struct core_batch {
@@ -80,6 +93,9 @@ struct core_ops {
     void (*cancel)(void *arg, struct core_poll *poll);
     /* Starts a batch; ends in core_on_batch(). */
     void (*send)(void *arg, struct core_batch *batch);
+    /* Starts sending to the DLQ; ends in core_on_batch(). entries: batch->count of them, valid during this
+     * call only. Never called without settings->dlq. */
+    void (*quarantine)(void *arg, struct core_batch *batch, const struct sqs_send_entry *entries);
     /* Messages were added to the dispatch queue, or slots were. */
     void (*wake)(void *arg);
     /* Frees a delivery. */
@@ -107,12 +123,14 @@ struct core {
     int exit_code;
     char reason[32]; /* of the end, for the bye line: "drained", "grace over" ... */
 
-    int limit; /* from the control line; INT_MAX: none */
+    int limit; /* --concurrency, then the control line's; INT_MAX: none */
     int capacity;
+    struct brake brake;
+    struct flow_pace pace;
     struct message_list all;
-    struct message_list leased; /* HELD and DELETING ones: their leases are kept */
+    struct message_list leased; /* HELD, QUARANTINING and DELETING ones: their leases are kept */
     int held_count;
-    struct acks deletes, releases;
+    struct acks deletes, releases, quarantines;
     bool deletes_refused; /* SQS takes no deletes from us: what is fetched now would come again */
     int batch_failures, handler_failures, md5_failures; /* each in a row, for the log */
     struct known known;
@@ -124,6 +142,7 @@ struct core {
     int poll_target;
     int64_t poll_retry_ms; /* receives failed: none before this */
     int poll_failures;     /* in a row */
+    int polls_hung;        /* in a row: opened because the one before was overdue */
     int early_empties;     /* empty answers before their wait was over, in a row */
     int ask_max;           /* messages a poll may ask for; less after a reply that was too large */
     bool ever_received;
@@ -170,8 +189,5 @@ bool core_is_over(const struct core *core);
 void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *ret_stats);
 /* Since the start; valid as long as the core, growing with every event. I/O thread. */
 const struct core_sensors *core_get_sensors(const struct core *core);
-
-/* Seconds until a failed message is shown again, by how often it was received. */
-int core_failure_delay_s(int64_t receive_count);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-static struct core_batch *batch_new(struct core *core, enum core_batch_kind kind, int64_t now_ms)
+struct core_batch *core_batch_new(struct core *core, enum core_batch_kind kind, int64_t now_ms)
 {
     struct core_batch *batch = xcalloc(1, sizeof *batch);
     batch->kind = kind;
@@ -17,7 +17,7 @@ static struct core_batch *batch_new(struct core *core, enum core_batch_kind kind
     return batch;
 }
 
-static void batch_put(struct core_batch *batch, struct message *message, int seconds)
+void core_batch_put(struct core_batch *batch, struct message *message, int seconds)
 {
     int i = batch->count++;
     batch->messages[i] = message;
@@ -35,15 +35,24 @@ static void batch_send(struct core *core, struct core_batch *batch)
     core->ops.send(core->ops.arg, batch);
 }
 
+/* A delay that ends beyond SQS's 12 h from the receive would be refused. */
+static int delay_of(const struct message *message, int64_t now_ms)
+{
+    int64_t left_s = lease_left_s(&message->lease, now_ms);
+    if (message->delay_s <= left_s)
+        return message->delay_s;
+    return left_s > 0 ? (int)left_s : 0;
+}
+
 static void send_from(struct core *core, struct acks *acks, enum core_batch_kind kind, int64_t now_ms)
 {
     struct message *messages[SQS_BATCH_MAX];
     int count = 0;
     bool flush = core->stage != CORE_RUNNING;
     while ((count = acks_next_batch(acks, now_ms, flush, messages)) > 0) {
-        struct core_batch *batch = batch_new(core, kind, now_ms);
+        struct core_batch *batch = core_batch_new(core, kind, now_ms);
         for (int i = 0; i < count; i++)
-            batch_put(batch, messages[i], messages[i]->delay_s);
+            core_batch_put(batch, messages[i], delay_of(messages[i], now_ms));
         batch_send(core, batch);
     }
 }
@@ -51,6 +60,7 @@ static void send_from(struct core *core, struct acks *acks, enum core_batch_kind
 void core_send_acks(struct core *core, int64_t now_ms)
 {
     send_from(core, &core->releases, BATCH_RELEASE, now_ms);
+    core_send_quarantines(core, now_ms);
     send_from(core, &core->deletes, BATCH_DELETE, now_ms);
 }
 
@@ -82,8 +92,8 @@ static void extend_one(struct core *core, struct core_batch **batch, struct mess
         *batch = NULL;
     }
     if (*batch == NULL)
-        *batch = batch_new(core, BATCH_EXTEND, now_ms);
-    batch_put(*batch, message, seconds);
+        *batch = core_batch_new(core, BATCH_EXTEND, now_ms);
+    core_batch_put(*batch, message, seconds);
     message->extensions_on_wire++;
     lease_sent(&message->lease, &core->rules, now_ms);
     if ((*batch)->count == SQS_BATCH_MAX || message->alone) {
@@ -116,7 +126,8 @@ static void on_extended(struct core *core, struct message *message, const struct
     if (message->phase == MESSAGE_RELEASING)
         acks_extension_answered(&core->releases);
     /* Over meanwhile, or a newer delivery has its own lease. */
-    if ((message->phase != MESSAGE_HELD && !deleting) || message->deliveries != batch->deliveries[i])
+    bool over = message->phase != MESSAGE_HELD && message->phase != MESSAGE_QUARANTINING && !deleting;
+    if (over || message->deliveries != batch->deliveries[i])
         return;
     switch (fate) {
     case ACKS_DONE:
@@ -262,7 +273,7 @@ static void on_entry(struct core *core, const struct core_batch *batch, int i, i
     const char *code = result->kind == AWS_KIND_OK ? entry->code : result->code;
     /* Superseded, deleted, visible again ("MessageNotInflight") or past its time ("InvalidParameterValue").
      */
-    if (result->kind == AWS_KIND_OK && entry->outcome == SQS_ENTRY_FAILED)
+    if (batch->kind != BATCH_QUARANTINE && result->kind == AWS_KIND_OK && entry->outcome == SQS_ENTRY_FAILED)
         core->stats.stale_handles++;
     /* batches_on_wire still counts this batch, so the branches may end the message without freeing it under
      * us. */
@@ -272,6 +283,9 @@ static void on_entry(struct core *core, const struct core_batch *batch, int i, i
         break;
     case BATCH_RELEASE:
         on_released(core, message, fate, code, now_ms);
+        break;
+    case BATCH_QUARANTINE:
+        core_quarantine_answered(core, message, fate, code, now_ms);
         break;
     default:
         on_extended(core, message, batch, i, fate, code, now_ms);
@@ -285,7 +299,8 @@ void core_on_batch(struct core *core, struct core_batch *batch, int64_t now_ms,
                    const struct aws_result *result, const struct sqs_entry_result *results)
 {
     static const char *const OPERATIONS[BATCH_KIND_MAX] = {
-        "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "ChangeMessageVisibilityBatch"};
+        "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "ChangeMessageVisibilityBatch",
+        "SendMessageBatch"};
     char text[512];
     core->batch_failures = result->kind == AWS_KIND_OK ? 0 : core->batch_failures + 1;
     if (core->batch_failures > 0 && core_is_worth_logging(core->batch_failures))
@@ -297,6 +312,8 @@ void core_on_batch(struct core *core, struct core_batch *batch, int64_t now_ms,
         acks_batch_ended(&core->deletes);
     else if (batch->kind == BATCH_RELEASE)
         acks_batch_ended(&core->releases);
+    else if (batch->kind == BATCH_QUARANTINE)
+        acks_batch_ended(&core->quarantines);
     if (batch->kind == BATCH_DELETE)
         judge_deletes(core, result, results, batch->count);
     for (int i = 0; i < batch->count; i++)

@@ -50,6 +50,8 @@ static void start_releasing(struct core *core, int64_t now_ms, const char *reaso
     struct message *next = NULL;
     for (struct message *message = TAILQ_FIRST(&core->leased); message != NULL; message = next) {
         next = TAILQ_NEXT(message, leased);
+        if (message->phase == MESSAGE_QUARANTINING && message->queued)
+            core_message_release(core, message, message->delay_s, false, now_ms);
         if (message->phase != MESSAGE_HELD)
             continue;
         /* First the flag, then the hand-back: a handler that looks before its last step leaves it to the
@@ -93,7 +95,7 @@ void core_drain_check_end(struct core *core, int64_t now_ms)
     if (core->stage == CORE_RUNNING || core->stage == CORE_OVER)
         return;
     bool done = core->held_count == 0 && core->poll_count == 0 && acks_idle(&core->deletes) &&
-                acks_idle(&core->releases);
+                acks_idle(&core->releases) && acks_idle(&core->quarantines);
     bool late = now_ms >= core->end_ms;
     if (!done && !late)
         return;
@@ -102,6 +104,7 @@ void core_drain_check_end(struct core *core, int64_t now_ms)
         return;
     LOG(LOG_WARNING, "leaving with calls unanswered; these messages return by their visibility timeout",
         LOG_INT("deletes", core->deletes.queued + core->deletes.on_wire),
+        LOG_INT("quarantines", core->quarantines.queued + core->quarantines.on_wire),
         LOG_INT("hand_backs", core->releases.queued + core->releases.on_wire));
 }
 

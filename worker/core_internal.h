@@ -1,10 +1,9 @@
-/* What the files of the core (core.c, core_polls.c, core_verdicts.c, core_acks.c, core_drain.c) share; nobody
- * else includes this. */
+/* What the files of the core (core.c, core_polls.c, core_verdicts.c, core_acks.c, core_quarantine.c,
+ * core_drain.c) share; nobody else includes this. */
 #ifndef SLUICE_WORKER_CORE_INTERNAL_H
 #define SLUICE_WORKER_CORE_INTERNAL_H
 
 #include "worker/core.h"
-#include "worker/flow.h"
 
 /* ---- core.c ---- */
 
@@ -15,6 +14,13 @@ static inline bool core_is_worth_logging(int in_a_row)
 {
     return in_a_row <= 10 || (in_a_row & (in_a_row - 1)) == 0;
 }
+
+/* 64 random bits: jitter needs no better. */
+uint64_t core_random(struct core *core);
+/* After the limit or the brake changed. */
+void core_set_capacity(struct core *core);
+/* Messages that may be handled at once, the brake apart. */
+int core_ceiling(const struct core *core);
 
 /* Its lease counts from start_ms. */
 struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t start_ms);
@@ -46,6 +52,9 @@ void core_poll_free(struct core *core, struct core_poll *poll);
 /* Stops it without an answer. */
 void core_poll_cancel(struct core *core, struct core_poll *poll);
 
+/* Since when the oldest message is held that waits or is handled; 0: none is. */
+int64_t core_oldest_held_ms(const struct core *core, int64_t now_ms);
+
 /* Takes over a received message; start_ms: when SQS hid it, at the latest. */
 void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms);
 
@@ -62,8 +71,21 @@ void core_collect(struct core *core, int64_t now_ms);
 
 /* ---- core_acks.c ---- */
 
+/* For the files that send: a batch is made, filled and sent in one go. */
+struct core_batch *core_batch_new(struct core *core, enum core_batch_kind kind, int64_t now_ms);
+void core_batch_put(struct core_batch *batch, struct message *message, int seconds);
+
 void core_send_extensions(struct core *core, int64_t now_ms);
 void core_send_acks(struct core *core, int64_t now_ms);
+
+/* ---- core_quarantine.c ---- */
+
+/* To the DLQ: needs settings.dlq. message->reason or, when that is NULL, `reason` goes with it. */
+void core_message_quarantine(struct core *core, struct message *message, const char *reason, int64_t now_ms);
+void core_send_quarantines(struct core *core, int64_t now_ms);
+/* The end of its send. */
+void core_quarantine_answered(struct core *core, struct message *message, enum acks_fate fate,
+                              const char *code, int64_t now_ms);
 
 /* ---- core_drain.c ---- */
 

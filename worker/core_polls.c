@@ -14,15 +14,6 @@
  * bound, far above normal. */
 enum { UNACKED_MAX = 200 };
 
-/* xorshift64*: jitter needs no better. */
-static uint64_t next_random(struct core *core)
-{
-    core->random ^= core->random >> 12;
-    core->random ^= core->random << 25;
-    core->random ^= core->random >> 27;
-    return core->random * 2685821657736338717ULL;
-}
-
 /* Exit code for a worker whose receives never worked, 0: keep trying. */
 static int exit_code_of(enum aws_kind kind)
 {
@@ -71,7 +62,7 @@ static void on_receive_failed(struct core *core, int asked, int64_t now_ms, cons
     char text[512];
     if (pause_ms > most_ms)
         pause_ms = most_ms;
-    pause_ms = pause_ms / 2 + (int64_t)(next_random(core) % (uint64_t)(pause_ms / 2 + 1));
+    pause_ms = pause_ms / 2 + (int64_t)(core_random(core) % (uint64_t)(pause_ms / 2 + 1));
     if (strcmp(result->code, "OverLimit") == 0 && pause_ms < CORE_OVER_LIMIT_MS)
         pause_ms = CORE_OVER_LIMIT_MS;
     if (strcmp(result->code, "ReplyTooLarge") == 0)
@@ -134,6 +125,7 @@ static void on_receive_ok(struct core *core, const struct core_poll *poll, int64
         LOG(LOG_INFO, "receiving works again", LOG_INT("failures", core->poll_failures));
     core->poll_failures = 0;
     core->poll_retry_ms = 0;
+    core->polls_hung = 0;
     core->ever_received = true;
     core->last_receive_ms = now_ms;
     core->stats.receives++;
@@ -158,15 +150,26 @@ static int polls_in_time(const struct core *core, int64_t now_ms)
     return count;
 }
 
+static int unconfirmed(const struct acks *acks)
+{
+    return acks->queued + acks->on_wire;
+}
+
 struct flow_view core_flow_view(struct core *core, int64_t now_ms)
 {
     struct flow_view view = {.capacity = core->capacity, .held = core->held_count, .polled = core->polled};
+    int64_t visibility_ms = (int64_t)core->settings.visibility_s * 1000;
+    /* Before the first one is done, handling takes at least as long as it has taken so far. */
+    double handling_ms =
+        core->pace.samples > 0 ? core->pace.mean_ms : (double)core_oldest_held_ms(core, now_ms);
+    view.prefetch = flow_prefetch(core->capacity, visibility_ms / 2, handling_ms);
+    view.keep = flow_prefetch(core->capacity, visibility_ms, handling_ms);
     int running = 0;
     dispatch_counts(core->dispatch, &view.waiting, &running);
     view.polls = polls_in_time(core, now_ms);
     view.target = core->poll_target;
     int unacked =
-        core->deletes.queued + core->deletes.on_wire + core->releases.queued + core->releases.on_wire;
+        unconfirmed(&core->deletes) + unconfirmed(&core->releases) + unconfirmed(&core->quarantines);
     view.blocked = core->stage != CORE_RUNNING || now_ms < core->poll_retry_ms || core->deletes_refused ||
                    unacked > UNACKED_MAX + core->capacity;
     return view;
@@ -178,6 +181,24 @@ static void give_up_oldest_poll(struct core *core, int64_t now_ms)
     struct core_poll *poll = TAILQ_FIRST(&core->polls);
     LOG(LOG_WARNING, "receive given up: no answer", LOG_INT("open_ms", now_ms - poll->opened_ms));
     core_poll_cancel(core, poll);
+}
+
+/* How long it may wait, and when it is overdue. After one hung, the next ones show soon whether they hang,
+ * too: a small worker has room for one or two only. */
+static void set_times(struct core *core, struct core_poll *poll, int64_t now_ms)
+{
+    int shift =
+        core->polls_hung < CORE_POLL_OVERDUE_SHIFT_MAX ? core->polls_hung : CORE_POLL_OVERDUE_SHIFT_MAX;
+    int64_t wait_s = core->ever_received ? core->settings.wait_s : 0;
+    poll->opened_ms = now_ms;
+    poll->wait_s = (int)wait_s;
+    if (core->polls_hung > 0 && wait_s > CORE_POLL_SUSPECT_S)
+        poll->wait_s = CORE_POLL_SUSPECT_S;
+    /* The first one may wait for credentials and connections, too. */
+    if (!core->ever_received && core->polls_hung == 0)
+        shift = CORE_POLL_OVERDUE_SHIFT_MAX;
+    poll->overdue_ms = now_ms + (int64_t)poll->wait_s * 1000 +
+                       ((int64_t)CORE_POLL_OVERDUE_MS << shift) * core->settings.scale;
 }
 
 void core_open_polls(struct core *core, int64_t now_ms)
@@ -193,10 +214,8 @@ void core_open_polls(struct core *core, int64_t now_ms)
             return;
         struct core_poll *poll = xcalloc(1, sizeof *poll);
         poll->asked = asked < core->ask_max ? asked : core->ask_max;
-        poll->opened_ms = now_ms;
-        poll->wait_s = core->ever_received ? core->settings.wait_s : 0;
-        poll->overdue_ms = now_ms + (int64_t)core->settings.wait_s * 1000 +
-                           (int64_t)CORE_POLL_OVERDUE_MS * core->settings.scale;
+        core->polls_hung += core->poll_count > 0 && view.polls == 0;
+        set_times(core, poll, now_ms);
         TAILQ_INSERT_TAIL(&core->polls, poll, link);
         core->poll_count++;
         core->polled += poll->asked;

@@ -4,15 +4,7 @@
 #include "base/log.h"
 #include "worker/core_internal.h"
 
-int core_failure_delay_s(int64_t receive_count)
-{
-    /* Short: a failure of the moment is tried again soon, and a poison message reaches the DLQ within a
-     * minute. */
-    static const int DELAYS_S[] = {1, 2, 5, 10, 20, 30};
-    int64_t last = (int64_t)(sizeof DELAYS_S / sizeof *DELAYS_S) - 1;
-    int64_t i = receive_count < 1 ? 0 : receive_count - 1;
-    return DELAYS_S[i < last ? i : last];
-}
+#include <limits.h>
 
 static void count_handled(struct core *core, const struct message *message)
 {
@@ -20,6 +12,7 @@ static void count_handled(struct core *core, const struct message *message)
     int64_t waited_ms = message->start_ms - message->first->sent_ms;
     core->stats.handle_ms_sum += handled_ms;
     histogram_record(&core->sensors.handle_ms, handled_ms);
+    flow_pace_add(&core->pace, handled_ms);
     if (message->first->sent_ms <= 0)
         return;
     waited_ms = waited_ms > 0 ? waited_ms : 0; /* SQS's clock may be ahead of ours */
@@ -27,25 +20,96 @@ static void count_handled(struct core *core, const struct message *message)
     histogram_record(&core->sensors.wait_ms, waited_ms);
 }
 
-static void on_failed(struct core *core, struct message *message, int64_t now_ms)
+/* ---- the brake ---- */
+
+static void tell_brake(struct core *core, bool failure)
 {
-    int delay_s = core_failure_delay_s(message->newest->receive_count);
-    core->stats.failed++;
-    if (core_is_worth_logging(++core->handler_failures))
-        LOG(LOG_WARNING, "message failed", LOG_STR("message_id", message->newest->id),
-            LOG_STR("reason", message->reason), LOG_INT("receive_count", message->newest->receive_count),
-            LOG_INT("again_in_s", delay_s), LOG_INT("in_a_row", core->handler_failures));
+    bool was_open = core->brake.limit == INT_MAX;
+    int share = brake_failure_percent(&core->brake);
+    if (!brake_on_outcome(&core->brake, failure, core_ceiling(core)))
+        return;
+    core_set_capacity(core);
+    if (was_open)
+        LOG(LOG_WARNING, "most messages fail: fewer are handled at once", LOG_INT("failed_percent", share),
+            LOG_INT("capacity", core->capacity));
+    else if (core->brake.limit == INT_MAX)
+        LOG(LOG_INFO, "messages succeed again: all capacity is used", LOG_INT("capacity", core->capacity));
+}
+
+/* ---- verdicts ---- */
+
+/* The worker took the message away, or its lease ran out: the handler was told so, or will have noticed. What
+ * it says then is not the message's fault. */
+static bool is_excused(const struct message *message, int64_t now_ms)
+{
+    return message->phase != MESSAGE_HELD || message->lease.lost || lease_over(&message->lease, now_ms);
+}
+
+static bool is_for_quarantine(const struct core *core, const struct message *message)
+{
+    int most = core->settings.max_receives;
+    if (!core->settings.dlq || message->outcome == OUTCOME_RETRY)
+        return false;
+    return message->outcome == OUTCOME_REJECTED || (most > 0 && message->newest->receive_count >= most);
+}
+
+static void count_unhandled(struct core *core, const struct message *message)
+{
+    core->stats.retried += message->outcome == OUTCOME_RETRY;
+    core->stats.rejected += message->outcome == OUTCOME_REJECTED;
+    core->stats.failed += message->outcome == OUTCOME_FAILED;
+    tell_brake(core, message->outcome != OUTCOME_REJECTED);
+}
+
+static void log_unhandled(struct core *core, const struct message *message, int delay_s)
+{
+    static const char *const TEXTS[] = {[OUTCOME_FAILED] = "message failed",
+                                        [OUTCOME_RETRY] = "message put off",
+                                        [OUTCOME_REJECTED] = "message rejected"};
+    if (!core_is_worth_logging(++core->handler_failures))
+        return;
+    LOG(message->outcome == OUTCOME_RETRY ? LOG_INFO : LOG_WARNING, TEXTS[message->outcome],
+        LOG_STR("message_id", message->newest->id), LOG_STR("reason", message->reason),
+        LOG_INT("receive_count", message->newest->receive_count), LOG_INT("again_in_s", delay_s),
+        LOG_INT("in_a_row", core->handler_failures));
+}
+
+static void give_up(struct core *core, struct message *message, int64_t now_ms)
+{
     if (message->phase != MESSAGE_HELD)
         core_message_settle(core, message); /* handed back while it ran, or its lease is gone */
     else if (message->lease.lost)
         core_message_drop(core, message, now_ms);
     else
-        core_message_release(core, message, delay_s, false, now_ms);
+        core_message_release(core, message, 0, false, now_ms);
+}
+
+static void on_unhandled(struct core *core, struct message *message, int64_t now_ms)
+{
+    if (is_excused(message, now_ms)) {
+        give_up(core, message, now_ms);
+        return;
+    }
+    count_unhandled(core, message);
+    if (is_for_quarantine(core, message)) {
+        core_message_quarantine(core, message,
+                                message->outcome == OUTCOME_REJECTED ? "rejected by its handler"
+                                                                     : "failed as often as allowed",
+                                now_ms);
+        return;
+    }
+    int delay_s =
+        message->retry_delay_s >= 0
+            ? (int)message->retry_delay_s
+            : retry_delay_s(&core->settings.retry, message->newest->receive_count, core_random(core));
+    log_unhandled(core, message, delay_s);
+    core_message_release(core, message, delay_s, false, now_ms);
 }
 
 static void on_done(struct core *core, struct message *message, int64_t now_ms)
 {
     core->stats.completed++;
+    tell_brake(core, false);
     core->handler_failures = 0;
     /* Handed back while it ran, and yet it finished: a delete by the same handle still works unless another
      * receive superseded it. One in a batch on the wire is deleted when that ends, see core_acks.c. */
@@ -88,6 +152,6 @@ void core_collect(struct core *core, int64_t now_ms)
         if (message->outcome == OUTCOME_DONE)
             on_done(core, message, now_ms);
         else
-            on_failed(core, message, now_ms);
+            on_unhandled(core, message, now_ms);
     }
 }

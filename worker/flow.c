@@ -6,9 +6,24 @@ static int min_int(int a, int b)
     return a < b ? a : b;
 }
 
+void flow_pace_add(struct flow_pace *pace, int64_t handling_ms)
+{
+    if (pace->samples < FLOW_PACE_SAMPLES)
+        pace->samples++;
+    pace->mean_ms += ((double)handling_ms - pace->mean_ms) / pace->samples;
+}
+
+int flow_prefetch(int capacity, int64_t span_ms, double handling_ms)
+{
+    double slots_ms = (double)capacity * (double)span_ms;
+    if (handling_ms * FLOW_PREFETCH_MAX <= slots_ms)
+        return FLOW_PREFETCH_MAX;
+    return (int)(slots_ms / handling_ms);
+}
+
 static int room_of(const struct flow_view *view)
 {
-    return view->capacity + FLOW_PREFETCH_MAX - view->held - view->polled;
+    return view->capacity + view->prefetch - view->held - view->polled;
 }
 
 int flow_next_poll(const struct flow_view *view)
@@ -31,7 +46,7 @@ bool flow_must_give_up(const struct flow_view *view)
 
 int flow_excess(const struct flow_view *view)
 {
-    int bound = view->capacity > 0 ? view->capacity + FLOW_PREFETCH_MAX : 0;
+    int bound = view->capacity > 0 ? view->capacity + view->keep : 0;
     int excess = view->held - bound;
     return excess <= 0 ? 0 : min_int(excess, view->waiting);
 }

@@ -18,7 +18,7 @@ static unsigned hash_id(const char *id)
 void known_init(struct known *known, size_t finished_max)
 {
     *known = (struct known){.finished_max = finished_max, .bucket_count = 256};
-    while (known->bucket_count < finished_max && known->bucket_count < 65536)
+    while (known->bucket_count < finished_max && known->bucket_count < 1U << 20)
         known->bucket_count *= 2;
     known->buckets = xcalloc(known->bucket_count, sizeof(struct known_entry *));
     for (int i = 0; i < KNOWN_STATE_MAX; i++)

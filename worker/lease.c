@@ -33,10 +33,15 @@ bool lease_due(const struct lease *lease, const struct lease_rules *rules, int64
     return lease->extend_ms - early_ms <= now_ms;
 }
 
-int lease_seconds(const struct lease *lease, const struct lease_rules *rules, int64_t now_ms)
+int64_t lease_left_s(const struct lease *lease, int64_t now_ms)
 {
     int64_t age_s = (now_ms - lease->received_ms + 999) / 1000;
-    int64_t left_s = LEASE_TOTAL_MAX_S - age_s - LEASE_TOTAL_MARGIN_S;
+    return LEASE_TOTAL_MAX_S - age_s - LEASE_TOTAL_MARGIN_S;
+}
+
+int lease_seconds(const struct lease *lease, const struct lease_rules *rules, int64_t now_ms)
+{
+    int64_t left_s = lease_left_s(lease, now_ms);
     if (left_s <= 0)
         return 0;
     return left_s < rules->visibility_s ? (int)left_s : rules->visibility_s;

@@ -37,6 +37,9 @@ void lease_start(struct lease *lease, const struct lease_rules *rules, int64_t n
  * they ride along when a batch goes anyway. */
 bool lease_due(const struct lease *lease, const struct lease_rules *rules, int64_t now_ms, bool gather);
 
+/* Seconds until SQS ends the receive whatever is asked for, less the margin; may be negative. */
+int64_t lease_left_s(const struct lease *lease, int64_t now_ms);
+
 /* Seconds to ask for: the visibility timeout, or less near the 12 h limit; 0: nothing left to extend. */
 int lease_seconds(const struct lease *lease, const struct lease_rules *rules, int64_t now_ms);
 

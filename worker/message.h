@@ -18,11 +18,13 @@ struct known_entry;
 
 /* Where a message is in the I/O thread's books; core_message_set_phase() in core.c is the only writer. */
 enum message_phase {
-    MESSAGE_HELD,      /* in the dispatch queue or with a handler thread; its lease is extended */
-    MESSAGE_DELETING,  /* handled; in core.deletes until SQS confirms or there is no point any more; its lease
-                          is  extended as well: who gets it meanwhile would handle it again */
-    MESSAGE_RELEASING, /* not handled, or failed; in core.releases until SQS knows when to show it again */
-    MESSAGE_GONE,      /* over; freed once no batch on the wire names it */
+    MESSAGE_HELD,     /* in the dispatch queue or with a handler thread; its lease is extended */
+    MESSAGE_DELETING, /* handled; in core.deletes until SQS confirms or there is no point any more; its lease
+                         is  extended as well: who gets it meanwhile would handle it again */
+    MESSAGE_QUARANTINING, /* in core.quarantines until the dead-letter queue has it; then it is deleted. Its
+                             lease is extended as well */
+    MESSAGE_RELEASING,    /* not handled, or failed; in core.releases until SQS knows when to show it again */
+    MESSAGE_GONE,         /* over; freed once no batch on the wire names it */
     MESSAGE_PHASE_MAX
 };
 
@@ -54,9 +56,9 @@ struct message {
     /* written by the handler thread before the message is done, read by the I/O thread after */
     enum message_outcome outcome;
     int64_t start_ms, end_ms; /* product time of handle() */
-    char *reason;             /* why it failed; owned, may be NULL */
-    int64_t retry_delay_s;    /* the handler's wish, -1: none */
-    int64_t status;           /* exit code, HTTP status ... of the failure, INT64_MIN: none */
+    char *reason;          /* why it failed; owned, may be NULL; the I/O thread may set it before and after */
+    int64_t retry_delay_s; /* the handler's wish, -1: none */
+    int64_t status;        /* exit code, HTTP status ... of the failure, INT64_MIN: none */
 
     /* written by the I/O thread, read by handler threads */
     atomic_int_fast64_t lease_until_ms;
@@ -75,12 +77,14 @@ struct message {
     int extensions_on_wire; /* a hand-back waits for these: the order of calls in flight is not ours */
     int batches_on_wire;    /* all batches that name it; it is not freed before they end */
 
-    /* of its delete or release */
-    bool queued;    /* in an ack queue */
-    bool acking;    /* in a batch on the wire */
-    bool alone;     /* goes in a batch of its own: a batch with it was refused as a whole */
-    bool unstarted; /* handed back before its handler began: counted as returned */
-    int delay_s;    /* release: visible again after so many seconds */
+    /* of its delete, release or quarantine */
+    bool queued;          /* in an ack queue */
+    bool acking;          /* in a batch on the wire */
+    bool alone;           /* goes in a batch of its own: a batch with it was refused as a whole */
+    bool unstarted;       /* handed back before its handler began: counted as returned */
+    int delay_s;          /* release: visible again after so many seconds */
+    bool bare;            /* quarantine: without attributes of ours, SQS refused it with them */
+    size_t payload_bytes; /* quarantine: size as SQS counts it */
     int attempts;
     int64_t due_ms; /* not before */
 };

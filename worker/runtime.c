@@ -106,6 +106,10 @@ static void op_receive(void *arg, struct core_poll *poll)
         .system = (rt->flags & SLUICE_WANTS_ORIGIN) != 0 ? SQS_SYSTEM_ORIGIN : 0,
         .message_attributes = (rt->flags & SLUICE_WANTS_ATTRIBUTES) != 0,
     };
+    if (rt->settings->dlq_url != NULL) { /* they go there with the message */
+        request.message_attributes = true;
+        request.system |= SQS_SYSTEM_FIFO;
+    }
     poll->owner = rt;
     poll->call = sqs_receive_message(rt->poll_client, &request, on_receive, poll);
 }
@@ -143,6 +147,14 @@ static void op_send(void *arg, struct core_batch *batch)
         (void)sqs_delete_message_batch(rt->ack_client, url, deletes, count, on_batch, batch);
     else
         (void)sqs_change_message_visibility_batch(rt->ack_client, url, changes, count, on_batch, batch);
+}
+
+static void op_quarantine(void *arg, struct core_batch *batch, const struct sqs_send_entry *entries)
+{
+    struct runtime *rt = arg;
+    batch->owner = rt;
+    (void)sqs_send_message_batch(rt->ack_client, rt->settings->dlq_url, entries, (size_t)batch->count,
+                                 on_batch, batch);
 }
 
 static void op_wake(void *arg)
@@ -371,12 +383,20 @@ static void start_core(struct runtime *rt)
                                      .visibility_s = (int)(rt->settings->visibility_ms / 1000),
                                      .wait_s = (int)(rt->settings->wait_ms / 1000),
                                      .grace_ms = rt->settings->stop_grace_ms,
+                                     .concurrency = (int)rt->settings->concurrency,
+                                     .retry = rt->settings->retry,
+                                     .dlq = rt->settings->dlq_url != NULL,
+                                     .dlq_fifo = rt->settings->fifo,
+                                     .max_receives = (int)rt->settings->max_receives,
+                                     .idempotency_window = (int)rt->settings->idempotency_window,
+                                     .brake_percent = (int)rt->settings->failure_brake,
                                      .scale = clock_scale(),
                                      .seed = (uint64_t)clock_mono_ns() ^ (uint64_t)getpid() << 32};
     struct core_ops ops = {.arg = rt,
                            .receive = op_receive,
                            .cancel = op_cancel,
                            .send = op_send,
+                           .quarantine = op_quarantine,
                            .wake = op_wake,
                            .release = sqs_message_release};
     rt->core.settings = settings; /* op_receive() reads it while core_init() runs */
@@ -435,9 +455,10 @@ static void finish(struct runtime *rt, int code)
     core_get_stats(&rt->core, clock_product_ms(), &stats);
     channel_send_bye(&rt->channel, rt->core.reason, stats.returned);
     LOG(LOG_INFO, "bye", LOG_STR("reason", rt->core.reason), LOG_INT("completed", stats.completed),
-        LOG_INT("failed", stats.failed), LOG_INT("deleted", stats.deleted),
-        LOG_INT("returned", stats.returned), LOG_INT("lease_lost", stats.lease_lost),
-        LOG_INT("receives_cancelled", stats.receives_cancelled));
+        LOG_INT("failed", stats.failed), LOG_INT("retried", stats.retried),
+        LOG_INT("rejected", stats.rejected), LOG_INT("quarantined", stats.quarantined),
+        LOG_INT("deleted", stats.deleted), LOG_INT("returned", stats.returned),
+        LOG_INT("lease_lost", stats.lease_lost), LOG_INT("receives_cancelled", stats.receives_cancelled));
     /* A handler that does not come back can't be joined; its message has been handed back. */
     if (stats.busy > 0 && rt->settings->handler->abandon != NULL)
         rt->settings->handler->abandon(rt->instance);

@@ -193,6 +193,35 @@ static void default_name(char *out, size_t size)
     (void)snprintf(out, size, "%s-%d", host, (int)getpid());
 }
 
+static bool is_fifo(const char *name)
+{
+    size_t len = strlen(name);
+    return len > 5 && strcmp(name + len - 5, ".fifo") == 0;
+}
+
+static int check_dlq(const struct settings *settings, const struct aws_queue_url *queue, struct err *err)
+{
+    struct aws_queue_url dlq;
+    struct err why;
+    if (settings->dlq_url == NULL && settings->max_receives > 0)
+        return err_set(err, "--max-receives %lld: want --dlq-url too, the queue to send such messages to",
+                       (long long)settings->max_receives);
+    if (settings->dlq_url == NULL)
+        return 0;
+    if (aws_queue_url_parse(settings->dlq_url, &dlq, &why) != 0)
+        return err_set(err, "--dlq-url: %s", why.text);
+    if (strcmp(dlq.name, queue->name) == 0 && strcmp(dlq.account, queue->account) == 0 &&
+        strcmp(dlq.region, queue->region) == 0)
+        return err_set(err, "--dlq-url: want another queue than %s itself", queue->name);
+    if (strcmp(dlq.region, queue->region) != 0)
+        return err_set(err, "--dlq-url: want a queue in the region of %s, as SQS does for a redrive policy",
+                       queue->name);
+    if (is_fifo(dlq.name) != is_fifo(queue->name))
+        return err_set(err, "--dlq-url %s: want a %s queue, as %s is one", dlq.name,
+                       is_fifo(queue->name) ? "FIFO" : "standard", queue->name);
+    return 0;
+}
+
 static int check(struct settings *settings, struct err *err)
 {
     if (settings->queue_url == NULL)
@@ -202,6 +231,10 @@ static int check(struct settings *settings, struct err *err)
         return -1;
     if (settings->region == NULL && queue.region[0] != '\0')
         settings->region = xstrdup(queue.region); /* SQS takes no signature for another one */
+    settings->fifo = is_fifo(queue.name);
+    if (check_dlq(settings, &queue, err) != 0 ||
+        retry_delays_parse(settings->retry_delays, &settings->retry, err) != 0)
+        return -1;
     if (settings->visibility_ms % 1000 != 0)
         return err_set(err, "--visibility-timeout: want whole seconds, SQS knows no less");
     if (settings->wait_ms % 1000 != 0)

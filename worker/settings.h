@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 #include "worker/handler.h"
+#include "worker/retry.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +43,8 @@ struct settings {
     const struct handler *handler;
     void *handler_options; /* owned */
     size_t stack_bytes;
+    struct retry_delays retry;
+    bool fifo;              /* the queue is a FIFO queue; so is the DLQ then */
     char worker[64];        /* worker_name, or host-pid */
     const char **arguments; /* behind "--", NULL-terminated; array owned, texts are argv's */
     size_t argument_count;

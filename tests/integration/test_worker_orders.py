@@ -130,8 +130,10 @@ def test_long_payments_keep_their_lease(spawn, localaws, tmp_path):
     shop.wait_empty(worker)
     worker.finish()
     payments = ledger(tmp_path)
-    assert len(payments) == 20 and all(p.receive_count == 1 for p in payments)
     last = worker.stats()
+    assert len(payments) == len({p.order_id for p in payments}) == 20
+    # Only what was handed back when handling turned out to be so slow was received again.
+    assert sum(p.receive_count - 1 for p in payments) == last["returned"] <= 10
     assert last["extended"] >= 20 and last["lease_lost"] == last["redelivered"] == 0
 
 

@@ -28,8 +28,9 @@ struct fake {
     struct core_batch *batches[FAKE_CALLS_MAX]; /* unanswered, oldest first */
     int batch_count;
     struct strbuf log; /* since fake_log() was last called */
-    int live;          /* deliveries not released */
-    int serial;        /* of receipt handles */
+    struct strbuf letters;
+    int live;   /* deliveries not released */
+    int serial; /* of receipt handles */
     int wakes;
     int cancels;
     int64_t reply_age_ms; /* of the next receive replies */
@@ -90,6 +91,26 @@ static inline void fake_send(void *arg, struct core_batch *batch)
     strbuf_clean_up(&entries);
 }
 
+/* "quarantine:a,b"; what was sent is kept in f->letters, the newest last. */
+static inline void fake_quarantine(void *arg, struct core_batch *batch, const struct sqs_send_entry *entries)
+{
+    struct fake *f = arg;
+    fake_logf(f, "quarantine:");
+    f->batches[f->batch_count++] = batch;
+    for (int i = 0; i < batch->count; i++) {
+        strbuf_appendf(&f->log, "%s%.*s", i > 0 ? "," : "", (int)strcspn(batch->handles[i], "#"),
+                       batch->handles[i]);
+        batch->handles[i] = xstrdup(batch->handles[i]);
+        strbuf_appendf(&f->letters, "body=%.*s", (int)(entries[i].body_len < 64 ? entries[i].body_len : 64),
+                       entries[i].body);
+        for (size_t n = 0; n < entries[i].attribute_count; n++)
+            strbuf_appendf(&f->letters, ";%s=%s:%.*s", entries[i].attributes[n].name,
+                           entries[i].attributes[n].data_type, (int)entries[i].attributes[n].value_len,
+                           entries[i].attributes[n].value);
+        strbuf_append_char(&f->letters, '\n');
+    }
+}
+
 static inline void fake_wake(void *arg)
 {
     struct fake *f = arg;
@@ -106,8 +127,14 @@ static inline void fake_release(struct sqs_message *message)
 
 static inline struct core_settings fake_settings(int capacity)
 {
-    return (struct core_settings){
-        .threads = capacity, .visibility_s = 30, .wait_s = 20, .grace_ms = 30000, .scale = 1, .seed = 7};
+    return (struct core_settings){.threads = capacity,
+                                  .visibility_s = 30,
+                                  .wait_s = 20,
+                                  .grace_ms = 30000,
+                                  .retry = {.count = 6, .seconds = {1, 2, 5, 10, 20, 30}},
+                                  .idempotency_window = 4096,
+                                  .scale = 1,
+                                  .seed = 7};
 }
 
 static inline void fake_init(struct fake *f, const struct core_settings *settings)
@@ -116,6 +143,7 @@ static inline void fake_init(struct fake *f, const struct core_settings *setting
                            .receive = fake_receive,
                            .cancel = fake_cancel,
                            .send = fake_send,
+                           .quarantine = fake_quarantine,
                            .wake = fake_wake,
                            .release = fake_release};
     *f = (struct fake){.now_ms = 1000000};
@@ -138,6 +166,7 @@ static inline void fake_clean_up(struct fake *f)
     core_clean_up(&f->core);
     dispatch_clean_up(&f->dispatch);
     strbuf_clean_up(&f->log);
+    strbuf_clean_up(&f->letters);
 }
 
 /* ---- SQS answers ---- */

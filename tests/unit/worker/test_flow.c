@@ -3,6 +3,9 @@
 
 #include "worker/flow.h"
 
+/* Handling is quick: all the prefetch there is. */
+#define FULL .prefetch = FLOW_PREFETCH_MAX, .keep = FLOW_PREFETCH_MAX
+
 START_TEST(next_poll_by_table)
 {
     static const struct {
@@ -10,27 +13,33 @@ START_TEST(next_poll_by_table)
         int want;
         const char *why;
     } ROWS[] = {
-        {{.capacity = 5, .target = 1}, 10, "idle: a whole batch fits"},
-        {{.capacity = 5, .held = 5, .target = 1}, 10, "all slots busy, nothing waits: a batch fits exactly"},
-        {{.capacity = 5, .held = 6, .waiting = 1, .target = 1}, 9, "next to nothing waits: what fits"},
-        {{.capacity = 5, .held = 7, .waiting = 2, .target = 1}, 0, "enough waits: no small poll"},
-        {{.capacity = 5, .held = 15, .waiting = 10, .target = 1}, 0, "full"},
-        {{.capacity = 5, .held = 15, .waiting = 0, .target = 1}, 0, "full, though nothing waits yet"},
-        {{.capacity = 5, .held = 5, .polls = 1, .polled = 10, .target = 9}, 0, "the open poll may fill it"},
-        {{.capacity = 5, .held = 3, .polls = 1, .polled = 10, .target = 9},
+        {{FULL, .capacity = 5, .target = 1}, 10, "idle: a whole batch fits"},
+        {{FULL, .capacity = 5, .held = 5, .target = 1},
+         10,
+         "all slots busy, nothing waits: a batch fits exactly"},
+        {{FULL, .capacity = 5, .held = 6, .waiting = 1, .target = 1}, 9, "next to nothing waits: what fits"},
+        {{FULL, .capacity = 5, .held = 7, .waiting = 2, .target = 1}, 0, "enough waits: no small poll"},
+        {{FULL, .capacity = 5, .held = 15, .waiting = 10, .target = 1}, 0, "full"},
+        {{FULL, .capacity = 5, .held = 15, .waiting = 0, .target = 1}, 0, "full, though nothing waits yet"},
+        {{FULL, .capacity = 5, .held = 5, .polls = 1, .polled = 10, .target = 9},
+         0,
+         "the open poll may fill it"},
+        {{FULL, .capacity = 5, .held = 3, .polls = 1, .polled = 10, .target = 9},
          0,
          "room for two, but a poll is under way"},
-        {{.capacity = 5, .held = 3, .polls = 0, .polled = 10, .target = 1},
+        {{FULL, .capacity = 5, .held = 3, .polls = 0, .polled = 10, .target = 1},
          2,
          "an overdue poll keeps its room only"},
-        {{.capacity = 100, .held = 0, .polls = 1, .polled = 10, .target = 1}, 0, "one poll wanted, one open"},
-        {{.capacity = 100, .held = 0, .polls = 1, .polled = 10, .target = 2}, 10, "a second wanted"},
-        {{.capacity = 100, .held = 95, .waiting = 0, .polls = 1, .polled = 10, .target = 11},
+        {{FULL, .capacity = 100, .held = 0, .polls = 1, .polled = 10, .target = 1},
+         0,
+         "one poll wanted, one open"},
+        {{FULL, .capacity = 100, .held = 0, .polls = 1, .polled = 10, .target = 2}, 10, "a second wanted"},
+        {{FULL, .capacity = 100, .held = 95, .waiting = 0, .polls = 1, .polled = 10, .target = 11},
          0,
          "5 fit beside a poll"},
-        {{.capacity = 1, .target = 1}, 10, "the smallest capacity"},
-        {{.capacity = 0, .target = 1}, 0, "paused"},
-        {{.capacity = 5, .target = 1, .blocked = true}, 0, "blocked"},
+        {{FULL, .capacity = 1, .target = 1}, 10, "the smallest capacity"},
+        {{FULL, .capacity = 0, .target = 1}, 0, "paused"},
+        {{FULL, .capacity = 5, .target = 1, .blocked = true}, 0, "blocked"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
         ck_assert_msg(flow_next_poll(&ROWS[i].view) == ROWS[i].want, "%s: got %d, want %d", ROWS[i].why,
@@ -45,13 +54,13 @@ START_TEST(overdue_polls_are_given_up_only_when_nothing_else_can_fetch)
         bool want;
         const char *why;
     } ROWS[] = {
-        {{.capacity = 10, .polled = 20, .target = 1}, true, "all the room is taken by overdue polls"},
-        {{.capacity = 10, .polls = 1, .polled = 20, .target = 1}, false, "one is in time"},
-        {{.capacity = 10, .polled = 10, .target = 1}, false, "there is room for another"},
-        {{.capacity = 10, .held = 20, .waiting = 10, .target = 1}, false, "no poll is open"},
-        {{.capacity = 10, .held = 15, .waiting = 5, .polled = 5, .target = 1}, false, "enough waits"},
-        {{.capacity = 10, .polled = 20, .target = 1, .blocked = true}, false, "blocked"},
-        {{.capacity = 0, .polled = 20, .target = 1}, false, "paused"},
+        {{FULL, .capacity = 10, .polled = 20, .target = 1}, true, "all the room is taken by overdue polls"},
+        {{FULL, .capacity = 10, .polls = 1, .polled = 20, .target = 1}, false, "one is in time"},
+        {{FULL, .capacity = 10, .polled = 10, .target = 1}, false, "there is room for another"},
+        {{FULL, .capacity = 10, .held = 20, .waiting = 10, .target = 1}, false, "no poll is open"},
+        {{FULL, .capacity = 10, .held = 15, .waiting = 5, .polled = 5, .target = 1}, false, "enough waits"},
+        {{FULL, .capacity = 10, .polled = 20, .target = 1, .blocked = true}, false, "blocked"},
+        {{FULL, .capacity = 0, .polled = 20, .target = 1}, false, "paused"},
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
         ck_assert_msg(flow_must_give_up(&ROWS[i].view) == ROWS[i].want, "%s", ROWS[i].why);
@@ -64,8 +73,8 @@ START_TEST(excess_by_table)
         int capacity, held, waiting, want;
     } ROWS[] = {{5, 15, 10, 0}, {5, 16, 11, 1}, {5, 30, 20, 15}, {5, 30, 3, 3}, {0, 10, 6, 6}, {0, 0, 0, 0}};
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        struct flow_view view = {
-            .capacity = ROWS[i].capacity, .held = ROWS[i].held, .waiting = ROWS[i].waiting};
+        struct flow_view view = {FULL, .capacity = ROWS[i].capacity, .held = ROWS[i].held,
+                                 .waiting = ROWS[i].waiting};
         ck_assert_int_eq(flow_excess(&view), ROWS[i].want);
     }
 }
@@ -141,7 +150,7 @@ static void start_and_poll(struct world *w)
 START_TEST(held_never_exceeds_capacity_and_ten_and_an_idle_slot_always_has_a_poll)
 {
     for (long run = 0; run < unit_steps(200); run++) {
-        struct world w = {.view = {.capacity = 1 + random_below(120), .target = 1}};
+        struct world w = {.view = {FULL, .capacity = 1 + random_below(120), .target = 1}};
         for (int step = 0; step < 500; step++) {
             start_and_poll(&w);
             ck_assert_int_le(w.view.held + w.view.polled, w.view.capacity + FLOW_PREFETCH_MAX);
@@ -158,7 +167,7 @@ END_TEST
 
 START_TEST(slow_handlers_cost_about_one_receive_for_ten_messages)
 {
-    struct world w = {.view = {.capacity = 5, .target = 1}};
+    struct world w = {.view = {FULL, .capacity = 5, .target = 1}};
     int receives = 0;
     int received = 0;
     for (int step = 0; step < 10000; step++) {

@@ -93,6 +93,15 @@ START_TEST(wrong_settings_are_refused_by_name)
         {{"--queue-url=http://h/q", "--payment-slots", "0", NULL}, "slots"},
         {{"--queue-url=http://h/q", "--handler=noop", "--ledger=x", NULL}, "ledger"},
         {{"--queue-url=http://h/q", "operand", NULL}, "operand"},
+        {{"--queue-url=http://h/q", "--retry-delays", "1s,500ms", NULL}, "\"500ms\""},
+        {{"--queue-url=http://h/q", "--max-receives", "5", NULL}, "--dlq-url"},
+        {{"--queue-url=http://h/1/q", "--dlq-url", "http://h/1/q", NULL}, "another queue than q"},
+        {{"--queue-url=http://h/q", "--dlq-url", "nonsense", NULL}, "--dlq-url"},
+        {{"--queue-url=http://h/q.fifo", "--dlq-url", "http://h/dead", NULL}, "FIFO"},
+        {{"--queue-url=http://h/q", "--dlq-url", "http://h/dead.fifo", NULL}, "standard"},
+        {{"--queue-url=https://sqs.us-east-1.amazonaws.com/123456789012/q", "--dlq-url",
+          "https://sqs.us-west-2.amazonaws.com/123456789012/dead", NULL},
+         "region"},
     };
     clear_environment();
     for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
@@ -101,6 +110,20 @@ START_TEST(wrong_settings_are_refused_by_name)
                       err.text, ROWS[i].want);
         settings_clean_up(&settings);
     }
+}
+END_TEST
+
+START_TEST(a_dead_letter_queue_and_delays_are_taken)
+{
+    clear_environment();
+    ck_assert_msg(load(ARGS("--queue-url=http://h/1/q.fifo", "--dlq-url", "http://h/1/q-dead.fifo",
+                            "--max-receives=3", "--retry-delays=4s,1h")) == SETTINGS_OK,
+                  "%s", err.text);
+    ck_assert(settings.fifo);
+    ck_assert_int_eq(settings.max_receives, 3);
+    ck_assert_int_eq(settings.retry.count, 2);
+    ck_assert_int_eq(settings.retry.seconds[1], 3600);
+    settings_clean_up(&settings);
 }
 END_TEST
 
@@ -177,5 +200,6 @@ START_TEST(the_manual_names_every_option)
 END_TEST
 
 UNIT_MAIN("settings", defaults_are_those_of_the_contract, the_command_line_wins_over_the_environment,
-          wrong_settings_are_refused_by_name, a_wrong_environment_variable_is_named, sizes_by_table,
-          help_lists_every_option_and_handler, the_manual_names_every_option)
+          wrong_settings_are_refused_by_name, a_dead_letter_queue_and_delays_are_taken,
+          a_wrong_environment_variable_is_named, sizes_by_table, help_lists_every_option_and_handler,
+          the_manual_names_every_option)
