@@ -39,7 +39,7 @@ struct price_source {
     const char *prices; /* which rows */
     const char *as_of;
     const char *source;
-    bool verified; /* found in two public places that agree, on the date given */
+    bool two_sources_agree; /* two public repeats of AWS's page, found alike; false: take it as a guess */
 };
 extern const struct price_source PRICE_SOURCES[];
 

@@ -3,6 +3,8 @@
 
 #include "base/jsonw.h"
 
+#include <math.h>
+
 static const char *limit_name(enum plan_limit limit)
 {
     static const char *const NAMES[] = {[PLAN_LIMIT_BELOW] = "below",
@@ -65,13 +67,13 @@ static void write_wait(const struct plan_row *row, struct jsonw *w)
     jsonw_key_int(w, "workers", wait->workers);
     jsonw_key_double(w, "utilization_ratio", wait->utilization);
     jsonw_key(w, "servers");
-    if (wait->known) {
+    if (wait->known)
         jsonw_int(w, wait->servers);
-        jsonw_key_double(w, "wait_probability_ratio", wait->wait_probability);
-        jsonw_key_double(w, "mean_wait_s", wait->mean_wait_s);
-    } else {
+    else
         jsonw_null(w);
-    }
+    /* NaN is written as null. */
+    jsonw_key_double(w, "wait_probability_ratio", wait->known ? wait->wait_probability : NAN);
+    jsonw_key_double(w, "mean_wait_s", wait->known ? wait->mean_wait_s : NAN);
     jsonw_end_object(w);
 }
 
@@ -170,7 +172,7 @@ static void write_prices(const struct plan_report *r, struct jsonw *w)
         jsonw_key_str(w, "prices", s->prices);
         jsonw_key_str(w, "as_of", s->as_of);
         jsonw_key_str(w, "source", s->source);
-        jsonw_key_bool(w, "verified", s->verified);
+        jsonw_key_bool(w, "two_sources_agree", s->two_sources_agree);
         jsonw_end_object(w);
     }
     jsonw_end_array(w);

@@ -1,4 +1,4 @@
-/* What a plan consists of beyond the arithmetic of the fleet: prices applied, returns, requests; see plan_report.h. */
+/* What a plan has beyond the fleet's arithmetic: prices applied, returns, requests; see plan_report.h. */
 #include "supervisor/plan_report.h"
 
 void plan_report_fill(struct plan_report *r)

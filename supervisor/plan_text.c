@@ -343,7 +343,7 @@ static void write_prices(const struct plan_report *r, struct strbuf *out)
     strbuf_append_char(out, '\n');
     for (const struct price_source *s = PRICE_SOURCES; r->prices_file == NULL && s->prices != NULL; s++)
         strbuf_appendf(out, "  %s, %s, %s: %s\n", s->prices, s->as_of,
-                       s->verified ? "two sources agree" : "NOT verified", s->source);
+                       s->two_sources_agree ? "two sources agree" : "NOT verified", s->source);
 }
 
 void plan_report_write_text(const struct plan_report *r, struct strbuf *out)

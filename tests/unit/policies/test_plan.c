@@ -186,6 +186,9 @@ START_TEST(rounding_is_told_from_claims)
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         ck_assert_msg(plan_limit_of(decimal(CASES[i].given), limit) == CASES[i].limit, "%s", CASES[i].given);
     ck_assert_int_eq(plan_limit_of(decimal("2.50"), plan_rate_of_slots(5, 100, 2000)), PLAN_LIMIT_EXACT);
+    /* 1.25 rounds to 1.3, 5 / 3.1 = 1.61 does not round to 1.7 */
+    ck_assert_int_eq(plan_limit_of(decimal("1.3"), plan_rate_of_slots(5, 100, 4000)), PLAN_LIMIT_ROUNDED);
+    ck_assert_int_eq(plan_limit_of(decimal("1.7"), plan_rate_of_slots(5, 100, 3100)), PLAN_LIMIT_ABOVE);
 }
 END_TEST
 

@@ -68,7 +68,8 @@ START_TEST(bursts_worked_out_by_hand)
      * 32 s */
     expect((struct queueing_burst){60, 60, 0, 50, 20}, 1600, 1600, 92, 32,
            (1200 * 20 / 2.0 + (1200 + 1600) * 40 / 2.0 + 1600 * 32 / 2.0) / 3600);
-    /* the step comes after the burst: 30 behind/s for 10 s, 20 s at 10/s, the last 100 at 100/s; the 300th came at 7.5 s */
+    /* the step comes after the burst: 30 behind/s for 10 s, 20 s at 10/s, the last 100 at 100/s; the 300th
+     * waits longest, from 7.5 s on */
     expect((struct queueing_burst){40, 10, 10, 100, 30}, 300, 300, 31, 22.5,
            (300 * 10 / 2.0 + (300 + 100) * 20 / 2.0 + 100 / 2.0) / 400);
     /* the backlog is gone before the step */
