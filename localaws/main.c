@@ -5,6 +5,7 @@
 #include "aws/digest.h"
 #include "base/clock.h"
 #include "base/exitcode.h"
+#include "base/host_port.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/options.h"
@@ -103,31 +104,6 @@ static int print_help(void)
     return EXIT_CODE_OK;
 }
 
-/* "127.0.0.1:9324", "[::1]:0"; `host` gets the address without brackets. */
-static int parse_listen(const char *text, char *host, size_t host_size, int *port, struct err *err)
-{
-    const char *colon = strrchr(text, ':');
-    char *end = NULL;
-    long number = colon == NULL || colon[1] == '\0' ? -1 : strtol(colon + 1, &end, 10);
-    if (number < 0 || number > 65535 || *end != '\0')
-        return err_set(err, "--listen %s: want HOST:PORT with a port from 0 to 65535", text);
-    size_t len = (size_t)(colon - text);
-    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
-        text++;
-        len -= 2;
-    }
-    if (len == 0 || len >= host_size)
-        return err_set(err, "--listen: the host must be an IP address or localhost");
-    (void)snprintf(host, host_size, "%.*s", (int)len, text);
-    if (strcmp(host, "localhost") == 0)
-        (void)snprintf(host, host_size, "127.0.0.1");
-    char address[sizeof(struct in6_addr)];
-    if (inet_pton(AF_INET, host, address) != 1 && inet_pton(AF_INET6, host, address) != 1)
-        return err_set(err, "--listen %s: the host must be an IP address or localhost", text);
-    *port = (int)number;
-    return 0;
-}
-
 static bool is_loopback(const char *host)
 {
     struct in_addr v4;
@@ -189,11 +165,10 @@ static void raise_file_limit(void)
 static int start(struct program *program, struct err *err)
 {
     struct localaws_options *o = &program->options;
-    char host[64];
-    int port = 0;
-    if (parse_listen(o->listen, host, sizeof host, &port, err) != 0 || check_options(o, err) != 0)
+    struct host_port at;
+    if (host_port_parse("--listen", o->listen, &at, err) != 0 || check_options(o, err) != 0)
         return EXIT_CODE_USAGE;
-    if (!is_loopback(host) && !o->allow_remote) {
+    if (!is_loopback(at.host) && !o->allow_remote) {
         (void)err_set(err, "--listen %s is not loopback; say --allow-remote if that is wanted", o->listen);
         return EXIT_CODE_USAGE;
     }
@@ -207,13 +182,13 @@ static int start(struct program *program, struct err *err)
     if (create_queues(program, err) != 0)
         return EXIT_CODE_USAGE;
     struct http_handler handler = service_handler(program->service);
-    program->server = http_server_new(program->base, host, port, &handler, err);
+    program->server = http_server_new(program->base, at.host, at.port, &handler, err);
     if (program->server == NULL)
         return EXIT_CODE_UNAVAILABLE;
     service_set_server(program->service, program->server);
-    bool is_v6 = strchr(host, ':') != NULL;
-    (void)fprintf(stdout, "{\"type\":\"listening\",\"url\":\"http://%s%s%s:%d\"}\n", is_v6 ? "[" : "", host,
-                  is_v6 ? "]" : "", http_server_port(program->server));
+    bool is_v6 = strchr(at.host, ':') != NULL;
+    (void)fprintf(stdout, "{\"type\":\"listening\",\"url\":\"http://%s%s%s:%d\"}\n", is_v6 ? "[" : "",
+                  at.host, is_v6 ? "]" : "", http_server_port(program->server));
     if (fflush(stdout) != 0) {
         (void)err_set(err, "cannot write to stdout");
         return EXIT_CODE_IO;

@@ -5,26 +5,20 @@
 #define SLUICE_SUPERVISOR_ADMIN_SERVER_H
 
 #include "base/err.h"
-#include "base/strbuf.h"
+#include "base/status_server.h"
 
 #include <stdbool.h>
 
 struct event_base;
 struct admin_server;
 
-/* A GET path and who answers it: appends the JSON body to `out`. */
-struct admin_route {
-    const char *path; /* "/v1/status"; NULL ends a table */
-    void (*fn)(void *arg, struct strbuf *out);
-};
-
 /* Listens on `path`; the routes outlive the server. A socket that is left over is replaced when nobody
  * answers on it. Returns 0; -EBUSY when somebody does, another negative errno otherwise, with err. */
-int admin_server_new(struct event_base *base, const char *path, const struct admin_route *routes, void *arg,
+int admin_server_new(struct event_base *base, const char *path, const struct status_route *routes, void *arg,
                      struct admin_server **ret_server, struct err *err);
-/* Closes and removes the socket. Accepts NULL. */
 /* Whether the socket at the path is still ours; false when somebody deleted or replaced it. */
 bool admin_server_is_linked(const struct admin_server *server);
+/* Closes and removes the socket. Accepts NULL. */
 void admin_server_destroy(struct admin_server *server);
 
 #endif

@@ -125,11 +125,12 @@ static void write_status(void *arg, struct strbuf *out)
     jsonw_key_int(&w, "strangers_reaped", (int64_t)reaper_strangers(daemon->reaper));
     jsonw_key_int(&w, "log_lines_dropped", (int64_t)log_dropped());
     jsonw_end_object(&w);
+    strbuf_append_char(out, '\n');
 }
 
-static const struct admin_route ROUTES[] = {
-    {"/v1/status", write_status},
-    {NULL, NULL},
+static const struct status_route ROUTES[] = {
+    {"/v1/status", NULL, write_status},
+    {NULL, NULL, NULL},
 };
 
 /* ---- end ---- */

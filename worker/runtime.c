@@ -14,6 +14,7 @@
 #include "worker/core.h"
 #include "worker/dispatch.h"
 #include "worker/pool.h"
+#include "worker/report.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -36,6 +37,8 @@ struct runtime {
     struct pool *pool;
     struct core core;
     struct channel channel;
+    struct report *report;
+    struct metrics_calls calls;
     struct event *done_event;
     struct event *signal_event;
     int signal_fd;
@@ -91,6 +94,7 @@ static void on_receive(void *arg, const struct aws_result *result, const struct 
 {
     struct core_poll *poll = arg;
     struct runtime *rt = poll->owner;
+    rt->calls.count[METRICS_receive_message][result->kind]++;
     core_on_receive(&rt->core, poll, clock_product_ms(), result, reply);
     after_event(rt);
 }
@@ -126,6 +130,8 @@ static void on_batch(void *arg, const struct aws_result *result, const struct sq
     struct core_batch *batch = arg;
     struct runtime *rt = batch->owner;
     (void)count;
+    rt->calls.count[batch->kind == BATCH_DELETE ? METRICS_delete_message_batch
+                                                : METRICS_change_message_visibility_batch][result->kind]++;
     core_on_batch(&rt->core, batch, clock_product_ms(), result, results);
     after_event(rt);
 }
@@ -190,6 +196,16 @@ static const struct histogram *channel_hist(void *arg, enum telemetry_hist hist)
 {
     const struct runtime *rt = arg;
     return histogram_of(rt, hist);
+}
+
+static void report_view(void *arg, struct metrics_view *view)
+{
+    struct runtime *rt = arg;
+    core_get_stats(&rt->core, clock_product_ms(), &view->stats);
+    for (int i = 0; i < TELEMETRY_HIST_MAX; i++)
+        view->hists[i] = histogram_of(rt, (enum telemetry_hist)i);
+    view->calls = rt->calls;
+    view->draining = rt->core.stage != CORE_RUNNING;
 }
 
 static void channel_limit(void *arg, int64_t limit)
@@ -375,6 +391,14 @@ static int watch_events(struct runtime *rt)
     return 0;
 }
 
+static int open_report(struct runtime *rt)
+{
+    struct err err;
+    struct report_ops ops = {.arg = rt, .get_view = report_view};
+    rt->report = report_new(rt->base, rt->settings, &ops, &err);
+    return rt->report != NULL ? 0 : fail("no metrics", &err, EXIT_CODE_CONFIG);
+}
+
 static void start_core(struct runtime *rt)
 {
     int64_t limit = rt->settings->handler->limit(rt->instance);
@@ -416,6 +440,8 @@ static int start(struct runtime *rt)
     if (code == 0)
         code = watch_events(rt);
     if (code == 0)
+        code = open_report(rt);
+    if (code == 0)
         start_core(rt);
     return code;
 }
@@ -430,6 +456,7 @@ static void clean_up(struct runtime *rt)
     if (rt->core_made)
         core_clean_up(&rt->core);
     channel_clean_up(&rt->channel);
+    report_destroy(rt->report);
     if (rt->done_event != NULL)
         event_free(rt->done_event);
     if (rt->signal_event != NULL)
@@ -454,6 +481,7 @@ static void finish(struct runtime *rt, int code)
     struct telemetry_stats stats;
     core_get_stats(&rt->core, clock_product_ms(), &stats);
     channel_send_bye(&rt->channel, rt->core.reason, stats.returned);
+    report_finish(rt->report);
     LOG(LOG_INFO, "bye", LOG_STR("reason", rt->core.reason), LOG_INT("completed", stats.completed),
         LOG_INT("failed", stats.failed), LOG_INT("retried", stats.retried),
         LOG_INT("rejected", stats.rejected), LOG_INT("quarantined", stats.quarantined),

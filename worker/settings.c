@@ -4,6 +4,8 @@
 #include "aws/client.h"
 #include "aws/endpoint.h"
 #include "base/alloc.h"
+#include "base/host_port.h"
+#include "worker/emf.h"
 #include "worker/sns.h"
 
 #include <ctype.h>
@@ -241,6 +243,12 @@ static int check(struct settings *settings, struct err *err)
         return err_set(err, "--wait-time: want whole seconds, SQS knows no less");
     if (settings_parse_size(settings->stack_size, &settings->stack_bytes) != 0)
         return err_set(err, "--stack-size %.32s: want 64KiB to 64MiB, such as 256KiB", settings->stack_size);
+    struct host_port listen;
+    if (settings->metrics_listen != NULL &&
+        host_port_parse("--metrics-listen", settings->metrics_listen, &listen, err) != 0)
+        return -1;
+    if (emf_check_namespace(settings->emf_namespace, err) != 0)
+        return -1;
     if (settings->worker_name == NULL)
         default_name(settings->worker, sizeof settings->worker);
     else if (strlen(settings->worker_name) < sizeof settings->worker && is_word(settings->worker_name))
