@@ -17,6 +17,8 @@ int cmd_status(int argc, char **argv);
 int cmd_load(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
+int cmd_measure(int argc, char **argv);
+int cmd_measure_naive(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 /* What a command's --help says, and how its command line reads. */

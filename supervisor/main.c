@@ -14,7 +14,7 @@
 
 struct command {
     const char *name;
-    const char *help; /* one line */
+    const char *help; /* one line; NULL: not listed */
     int (*fn)(int argc, char **argv);
 };
 
@@ -25,6 +25,8 @@ static const struct command COMMANDS[] = {
     {"load", "send orders to a queue at a steady rate", cmd_load},
     {"demo", "run the flash sale on a local endpoint and account for every order", cmd_demo},
     {"plan", "compute workers, cost and backlog for a rate", cmd_plan},
+    {"measure", "measure one worker draining a backlog, beside what its slots allow", cmd_measure},
+    {"measure-naive", NULL, cmd_measure_naive}, /* a part of measure, not a command for people */
     {"version", "show the version", cmd_version},
 };
 
@@ -35,7 +37,8 @@ static void print_usage(FILE *out)
     (void)fprintf(out, "Usage: sluice COMMAND [OPTION...]\n\n"
                        "Keeps a fleet of SQS workers at the right size.\n\nCommands:\n");
     for (int i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(out, "  %-8s  %s\n", COMMANDS[i].name, COMMANDS[i].help);
+        if (COMMANDS[i].help != NULL)
+            (void)fprintf(out, "  %-8s  %s\n", COMMANDS[i].name, COMMANDS[i].help);
     (void)fprintf(
         out,
         "\n\"sluice COMMAND --help\" tells more of each. Exit codes: 0 done, 1 the answer is no, 64 usage,\n"
