@@ -83,9 +83,7 @@ static bool is_hashed_folder(const char *path)
     return found >= HASHED_MIN;
 }
 
-/* The hashed folder is loaded lazily; the one big bundle that is libcurl's default would be parsed whole at
- * the first connection of every process (30 ms and 2 MB). NULL: there is none. */
-static const char *find_hashed_folder(void)
+const char *http_ca_folder(void)
 {
     static const char *const FOLDERS[] = {"/etc/ssl/certs", "/etc/pki/ca-trust/extracted/pem/directory-hash",
                                           "/etc/openssl/certs"};
@@ -108,7 +106,7 @@ static void set_up_tls(struct http_exchange *x)
         (void)curl_easy_setopt(x->easy, CURLOPT_CAPATH, folder ? given : NULL);
         return;
     }
-    const char *hashed = find_hashed_folder();
+    const char *hashed = http_ca_folder();
     if (hashed != NULL) {
         (void)curl_easy_setopt(x->easy, CURLOPT_CAINFO, NULL);
         (void)curl_easy_setopt(x->easy, CURLOPT_CAPATH, hashed);

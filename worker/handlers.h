@@ -7,5 +7,6 @@
 extern const struct handler HANDLER_EXEC;
 extern const struct handler HANDLER_NOOP;
 extern const struct handler HANDLER_PAYMENT;
+extern const struct handler HANDLER_HTTP;
 
 #endif
