@@ -9,10 +9,9 @@ import pytest
 
 import harness
 from harness import wait_until
+from handler_harness import KINDS, OPERATIONS
 from web_app import WebApp
 from worker_harness import Shop, Worker
-
-RECEIVE, DELETE, CHANGE = "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"
 
 
 @pytest.fixture
@@ -158,21 +157,6 @@ def test_what_is_no_success_comes_again(spawn, shop, web, answer):
     assert [request.path for request in app.requests] == ["/orders", "/orders"]
 
 
-def test_retry_after_and_error_visibility_say_when(spawn, shop, web):
-    """Ten minutes instead of the table's second: the message is there, invisible, and not handled again."""
-    app = web(lambda request: (429, {"Retry-After": "600"}, b"later") if request.body == b"busy" else 500)
-    send(shop, "busy")
-    send(shop, "bad")
-    worker = start(spawn, shop, app.url, "--http-error-visibility", "700s", "--visibility-timeout", "4s")
-    wait_until(lambda: len(app.requests) == 2, what="two requests")
-    other = send(shop, "bad")  # whoever overtakes the two by far shows that they do not come
-    wait_until(lambda: app.attempts[other] == 1, what="the third")
-    worker.wait_stats(lambda s: s["busy"] == 0 and s["held"] == 0)
-    assert worker.finish()
-    assert shop.counts() == (0, 3)
-    assert sorted(app.ids().values()) == [1, 1, 1]
-
-
 def test_an_endless_reply_is_not_read_to_its_end(spawn, shop, web):
     app = web(lambda request: "endless")
     send(shop)
@@ -218,24 +202,13 @@ def test_nobody_listens_then_somebody_does(spawn, shop, web):
 
 # ---- faults on both sides ----
 
-SQS_FAULTS = {
-    "error": {"kind": "error", "probability": 0.5, "count": 5},
-    "error-after": {"kind": "error", "after": True, "probability": 0.5, "count": 5},
-    "throttle": {"kind": "throttle", "probability": 0.5, "count": 5},
-    "reset": {"kind": "reset", "probability": 0.5, "count": 5},
-    "reset-after": {"kind": "reset", "after": True, "probability": 0.5, "count": 5},
-    "truncate": {"kind": "truncate", "probability": 0.5, "count": 5},
-    "hang": {"kind": "hang", "count": 1},
-}
-
-
-@pytest.mark.parametrize("name", SQS_FAULTS)
+@pytest.mark.parametrize("name", sorted(set(KINDS) - {"latency", "hang-after"}))
 def test_a_fault_of_sqs_loses_and_doubles_nothing(spawn, shop, web, name):
     """At every operation; replies come slowly enough that every message is extended."""
     app = web(lambda request: threading.Event().wait(3 / shop.speed) or 200)
     sent = {send(shop) for _ in range(20)}
-    for operation in (RECEIVE, DELETE, CHANGE):
-        shop.inject(**dict(SQS_FAULTS[name], operation=operation, seed=7))
+    for operation in OPERATIONS:
+        shop.inject(**dict(KINDS[name], operation=operation, seed=7))
     worker = start(spawn, shop, app.url, "--visibility-timeout", "8s", threads=5)
     shop.wait_empty(worker)
     assert all(rule["fired_total"] >= 1 for rule in shop.server.faults()["rules"]), "a fault never happened"
@@ -260,7 +233,7 @@ def test_faults_on_both_sides_at_once(spawn, shop, web):
     app = web(behave)
     sent = {send(shop, str(i)) for i in range(120)}
     seed = 0
-    for operation in (RECEIVE, DELETE, CHANGE):
+    for operation in OPERATIONS:
         for kind in ("error", "throttle", "reset", "truncate"):
             seed += 1
             shop.inject(operation, kind, probability=0.1, seed=seed)
@@ -353,7 +326,7 @@ def test_a_request_on_a_kept_connection_is_not_repeated_by_itself(spawn, shop, w
 def test_a_lost_lease_closes_the_request(spawn, shop, web):
     app = web(lambda request: "hang" if request.attempt == 1 else 200)
     sent = {send(shop) for _ in range(3)}
-    shop.inject(CHANGE, "entry_error", entry_probability=1, code="ReceiptHandleIsInvalid")
+    shop.inject("ChangeMessageVisibilityBatch", "entry_error", entry_probability=1, code="ReceiptHandleIsInvalid")
     worker = start(spawn, shop, app.url, "--visibility-timeout", "4s", "--http-timeout", "1h")
     wait_until(lambda: app.left == 3, what="closed requests")
     worker.wait_stats(lambda s: s["lease_lost"] >= 3)
