@@ -90,7 +90,7 @@ def test_a_periodic_task_goes_to_its_path(spawn, shop, web):
         "beanstalk.sqsd.scheduled_time": "2026-11-23 09:20:00 UTC"})
     send(shop, "to the root", **{"beanstalk.sqsd.path": "//elsewhere.example/x"})
     worker = start(spawn, shop, app.url, "--retry-delays", "600s")
-    worker.wait_stats(lambda s: s["completed"] >= 1 and s["failed"] >= 1)
+    wait_until(lambda: len(app.requests) == 1 and failures(worker), what="a request and a refusal")
     request, = app.requests  # the other one is refused and goes nowhere
     assert request.path == "/tasks/backup?full=1"
     assert request.body == b""
@@ -128,7 +128,8 @@ def test_tls_is_verified(spawn, shop, web):
     app = web(context=certificate(shop.folder))
     send(shop)
     stranger = start(spawn, shop, app.url, "--retry-delays", "1s", name="stranger")
-    stranger.wait_stats(lambda s: s["failed"] + s.get("retried", 0) >= 1 or failures(stranger))
+    wait_until(lambda: failures(stranger), what="a refusal")
+    assert "certificate" in failures(stranger)[0]["reason"]
     assert stranger.process.stop() == 0
     assert app.requests == []
     friend = start(spawn, shop, app.url, "--http-ca-file", shop.folder / "cert.pem", name="friend")
@@ -155,6 +156,35 @@ def test_what_is_no_success_comes_again(spawn, shop, web, answer):
     worker.finish()
     assert receive_counts(app) == [1, 2]
     assert [request.path for request in app.requests] == ["/orders", "/orders"]
+
+
+def test_retry_after_and_error_visibility_say_when(spawn, shop, web):
+    """Ten minutes instead of the table's second: the message is there, invisible, and not handled again."""
+    app = web(lambda request: (429, {"Retry-After": "600"}, b"later") if request.body == b"busy" else 500)
+    send(shop, "busy")
+    send(shop, "bad")
+    worker = start(spawn, shop, app.url, "--http-error-visibility", "700s", "--visibility-timeout", "4s")
+    wait_until(lambda: len(app.requests) == 2, what="two requests")
+    other = send(shop, "bad")  # whoever overtakes the two by far shows that they do not come
+    wait_until(lambda: app.attempts[other] == 1, what="the third")
+    worker.wait_stats(lambda s: s["busy"] == 0 and s["held"] == 0)
+    assert worker.finish()
+    assert shop.counts() == (0, 3)
+    assert sorted(app.ids().values()) == [1, 1, 1]
+    assert sorted(line["again_in_s"] for line in failures(worker)) == [600, 700, 700]
+
+
+def test_a_rejected_message_goes_to_the_dlq_at_once(spawn, shop, web):
+    dlq = shop.sqs.create("dead")
+    app = web(lambda request: (422, {}, b"no such customer"))
+    send(shop, '{"customer": 0}')
+    worker = start(spawn, shop, app.url, "--http-reject", "400,422", "--dlq-url", dlq)
+    shop.wait_empty(worker)
+    worker.finish()
+    assert receive_counts(app) == [1]
+    message, = shop.sqs.call("ReceiveMessage", QueueUrl=dlq, MessageAttributeNames=["All"])["Messages"]
+    assert message["Body"] == '{"customer": 0}'
+    assert "status 422: no such customer" in [value.get("StringValue") for value in message["MessageAttributes"].values()]
 
 
 def test_an_endless_reply_is_not_read_to_its_end(spawn, shop, web):
