@@ -48,7 +48,7 @@ def send(shop, body="{}", **attributes):
 
 
 def failures(worker):
-    return [line for line in worker.process.logs() if "reason" in line]
+    return [line for line in worker.process.logs() if "reason" in line and "message_id" in line]
 
 
 # ---- what is sent ----
