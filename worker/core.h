@@ -65,6 +65,7 @@ struct core_poll {
                  * stood still is known by its Date then, which needs an earlier one */
     int64_t opened_ms;
     int64_t overdue_ms; /* an answer later than that is not counted on */
+    bool hung;          /* seen to be overdue */
     void *owner;        /* for the ops, as is call */
     void *call;
 };
@@ -142,7 +143,7 @@ struct core {
     int poll_target;
     int64_t poll_retry_ms; /* receives failed: none before this */
     int poll_failures;     /* in a row */
-    int polls_hung;        /* in a row: opened because the one before was overdue */
+    int polls_hung;        /* since a receive was answered */
     int early_empties;     /* empty answers before their wait was over, in a row */
     int ask_max;           /* messages a poll may ask for; less after a reply that was too large */
     bool ever_received;

@@ -183,6 +183,19 @@ static void give_up_oldest_poll(struct core *core, int64_t now_ms)
     core_poll_cancel(core, poll);
 }
 
+/* How many have become overdue since the last call. */
+static int mark_hung(struct core *core, int64_t now_ms)
+{
+    int count = 0;
+    struct core_poll *poll = NULL;
+    for (poll = TAILQ_FIRST(&core->polls); poll != NULL; poll = TAILQ_NEXT(poll, link))
+        if (!poll->hung && now_ms >= poll->overdue_ms) {
+            poll->hung = true;
+            count++;
+        }
+    return count;
+}
+
 /* How long it may wait, and when it is overdue. After one hung, the next ones show soon whether they hang,
  * too: a small worker has room for one or two only. */
 static void set_times(struct core *core, struct core_poll *poll, int64_t now_ms)
@@ -203,6 +216,7 @@ static void set_times(struct core *core, struct core_poll *poll, int64_t now_ms)
 
 void core_open_polls(struct core *core, int64_t now_ms)
 {
+    core->polls_hung += mark_hung(core, now_ms);
     for (;;) {
         struct flow_view view = core_flow_view(core, now_ms);
         int asked = flow_next_poll(&view);
@@ -214,7 +228,6 @@ void core_open_polls(struct core *core, int64_t now_ms)
             return;
         struct core_poll *poll = xcalloc(1, sizeof *poll);
         poll->asked = asked < core->ask_max ? asked : core->ask_max;
-        core->polls_hung += core->poll_count > 0 && view.polls == 0;
         set_times(core, poll, now_ms);
         TAILQ_INSERT_TAIL(&core->polls, poll, link);
         core->poll_count++;

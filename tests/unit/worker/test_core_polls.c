@@ -311,6 +311,54 @@ START_TEST(what_was_not_due_at_the_last_event_is_waited_for_although_its_time_ha
 }
 END_TEST
 
+/* A worker of one slot has room for one poll of ten and a smaller one. */
+START_TEST(two_polls_that_hang_one_after_another_stop_a_small_worker_for_two_seconds_more)
+{
+    begin(1);
+    fake_deliver(&f, "");
+    ASSERT_LOG("receive:10 receive:10");
+    fake_advance(&f, 20000 + CORE_POLL_OVERDUE_MS - 1);
+    ASSERT_LOG("");
+    fake_advance(&f, 1);
+    ASSERT_LOG("receive:1");
+    ck_assert_int_eq(f.polls[1]->wait_s, CORE_POLL_SUSPECT_S);
+    fake_advance(&f, CORE_POLL_SUSPECT_S * 1000 + CORE_POLL_OVERDUE_MS * 2);
+    ASSERT_LOG("cancel receive:10");
+    ck_assert_int_eq(f.core.stats.receives_cancelled, 1);
+    ck_assert_int_eq(f.polls[1]->wait_s, CORE_POLL_SUSPECT_S);
+    struct core_poll *hung = f.polls[0];
+    f.polls[0] = f.polls[1];
+    f.polls[1] = hung;
+    fake_deliver(&f, ""); /* it lives: long polls again */
+    fake_advance(&f, 0);
+    ck_assert_int_eq(f.polls[f.poll_count - 1]->wait_s, 20);
+    end();
+}
+END_TEST
+
+/* A server that takes longer than a second for everything is slow, not dead: the patience grows. */
+START_TEST(an_endpoint_that_takes_ten_seconds_is_waited_for)
+{
+    begin(1);
+    fake_deliver(&f, "");
+    int answered = 0;
+    for (int s = 0; s < 300; s++) {
+        fake_advance(&f, 1000);
+        for (int i = 0; i < f.poll_count; i++)
+            if (f.now_ms - f.polls[i]->opened_ms >= (int64_t)f.polls[i]->wait_s * 1000 + 10000) {
+                struct core_poll *poll = f.polls[i];
+                f.polls[i] = f.polls[0];
+                f.polls[0] = poll;
+                fake_deliver(&f, "");
+                answered++;
+                break;
+            }
+    }
+    ck_assert_int_ge(answered, 5);
+    end();
+}
+END_TEST
+
 UNIT_MAIN("core_polls", one_poll_is_open_from_the_start_and_after_an_empty_answer,
           receive_errors_back_off_and_the_worker_goes_on,
           a_worker_that_is_refused_from_the_start_gives_up_after_a_few_seconds,
@@ -324,4 +372,6 @@ UNIT_MAIN("core_polls", one_poll_is_open_from_the_start_and_after_an_empty_answe
           a_queue_with_too_many_messages_in_flight_is_left_alone_for_a_while,
           hung_polls_that_take_all_the_room_are_given_up,
           pauses_after_failed_receives_vary_within_half_their_length,
+          two_polls_that_hang_one_after_another_stop_a_small_worker_for_two_seconds_more,
+          an_endpoint_that_takes_ten_seconds_is_waited_for,
           what_was_not_due_at_the_last_event_is_waited_for_although_its_time_has_come_since)

@@ -1,7 +1,8 @@
 /*
  * The core against a small model of SQS, with random events in random order: replies late, lost, partial,
- * doubled, leases that run out. Whatever happens: the bounds hold, no message is handled to success twice,
- * none is lost, and a drain leaves none invisible.
+ * doubled, leases that run out, all verdicts, with and without a dead-letter queue. Whatever happens: the
+ * bounds hold, no message is handled to success twice, none is deleted that was neither handled nor
+ * quarantined, none is lost, and a drain leaves none invisible.
  */
 #include "tests/unit/unit.h"
 
@@ -17,7 +18,8 @@ struct item {
     int64_t until_ms;
     int serial; /* of the newest handle */
     int receives;
-    int done; /* times its handler succeeded */
+    int done;  /* times its handler succeeded */
+    bool dead; /* the DLQ has it */
 };
 
 static struct fake f;
@@ -103,9 +105,15 @@ static bool apply(const struct core_batch *batch, int n)
     struct item *item = &items[item_of(batch->handles[n])];
     int serial = atoi(strchr(batch->handles[n], '#') + 1);
     bool newest = serial == item->serial;
+    if (batch->kind == BATCH_QUARANTINE) {
+        item->dead = true;
+        return true;
+    }
     if (batch->kind == BATCH_DELETE) {
         if (newest)
-            *item = (struct item){.deleted = true, .done = item->done, .receives = item->receives};
+            *item = (struct item){
+                .deleted = true, .done = item->done, .receives = item->receives, .dead = item->dead};
+        ck_assert(!newest || item->done > 0 || item->dead); /* never without one of the two */
         return true;
     }
     if (!newest || !item->in_flight)
@@ -150,11 +158,15 @@ static void finish(void)
     struct message *message = running[which];
     struct item *item = &items[item_of(message->first->id)];
     running[which] = running[--running_count];
-    bool done = !fault(15);
+    bool done = !fault(25);
+    enum message_outcome outcome = done            ? OUTCOME_DONE
+                                   : below(5) < 3  ? OUTCOME_FAILED
+                                   : below(2) == 0 ? OUTCOME_RETRY
+                                                   : OUTCOME_REJECTED;
     item->done += done;
     item->failed = !done;
     ck_assert_int_le(item->done, 1);
-    fake_finish(&f, message, done ? OUTCOME_DONE : OUTCOME_FAILED);
+    fake_finish(&f, message, outcome);
 }
 
 static void step(void)
@@ -199,6 +211,9 @@ static void begin(unsigned long long seed)
     faults = true;
     struct core_settings settings = fake_settings(1 + below(CAPACITY_MAX));
     settings.grace_ms = 600000;
+    settings.dlq = below(2) == 0;
+    settings.max_receives = below(4) == 0 ? 0 : 3 + below(30);
+    settings.brake_percent = below(2) * 50;
     fake_init(&f, &settings);
 }
 
@@ -226,7 +241,7 @@ START_TEST(nothing_is_lost_and_nothing_succeeds_twice)
             check_bounds();
             left = 0;
             for (int i = 0; i < ITEMS; i++)
-                left += !items[i].deleted || items[i].done == 0;
+                left += !items[i].deleted || (items[i].done == 0 && !items[i].dead);
         }
         ck_assert_msg(left == 0, "seed %ld: %d messages never came to an end", seed, left);
         end();
@@ -239,7 +254,8 @@ static int left_invisible(void)
 {
     int left = 0;
     for (int i = 0; i < ITEMS; i++)
-        left += items[i].in_flight && items[i].until_ms > f.now_ms && !items[i].failed && items[i].done == 0;
+        left += items[i].in_flight && items[i].until_ms > f.now_ms && !items[i].failed &&
+                items[i].done == 0 && !items[i].dead;
     return left;
 }
 

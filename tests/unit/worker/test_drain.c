@@ -43,6 +43,19 @@ START_TEST(an_idle_worker_gives_its_poll_one_second_and_ends)
 }
 END_TEST
 
+START_TEST(the_last_second_of_a_poll_is_a_real_one)
+{
+    struct core_settings settings = fake_settings(5);
+    settings.scale = 20;
+    fake_init(&f, &settings);
+    drain();
+    ck_assert_int_eq(core_due_ms(&f.core), f.now_ms + (int64_t)CORE_POLL_LAST_MS * 20);
+    fake_advance(&f, (int64_t)CORE_POLL_LAST_MS * 20);
+    ck_assert(core_is_over(&f.core));
+    end();
+}
+END_TEST
+
 START_TEST(waiting_messages_are_handed_back_at_once_and_running_ones_finish)
 {
     begin(1);
@@ -338,7 +351,7 @@ START_TEST(refused_deletes_are_tried_until_the_grace_is_over)
 }
 END_TEST
 
-UNIT_MAIN("drain", an_idle_worker_gives_its_poll_one_second_and_ends,
+UNIT_MAIN("drain", an_idle_worker_gives_its_poll_one_second_and_ends, the_last_second_of_a_poll_is_a_real_one,
           waiting_messages_are_handed_back_at_once_and_running_ones_finish,
           what_an_open_poll_still_brings_is_handed_back, no_poll_is_opened_any_more,
           running_messages_are_extended_while_draining,

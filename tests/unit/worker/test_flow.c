@@ -106,6 +106,46 @@ START_TEST(target_by_table)
 }
 END_TEST
 
+START_TEST(prefetch_by_table)
+{
+    static const struct {
+        int capacity;
+        int64_t span_ms;
+        double handling_ms;
+        int want;
+        const char *why;
+    } ROWS[] = {{100, 15000, 0, 10, "no time at all"},
+                {100, 15000, 190, 10, "far more than ten can be started"},
+                {5, 15000, 3000, 10, "25 could be started"},
+                {1, 15000, 3000, 5, "five"},
+                {1, 15000, 1500, 10, "ten exactly"},
+                {1, 15000, 1501, 9, "not quite ten"},
+                {1, 15000, 600000, 0, "ten minutes: none"},
+                {100, 15000, 600000, 2, "ten minutes, a hundred threads"},
+                {1, 15000, 15001, 0, "one would wait too long"},
+                {0, 15000, 3000, 0, "paused"}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
+        ck_assert_msg(flow_prefetch(ROWS[i].capacity, ROWS[i].span_ms, ROWS[i].handling_ms) == ROWS[i].want,
+                      "%s: got %d", ROWS[i].why,
+                      flow_prefetch(ROWS[i].capacity, ROWS[i].span_ms, ROWS[i].handling_ms));
+}
+END_TEST
+
+START_TEST(the_mean_follows_the_handling_time)
+{
+    struct flow_pace pace = {.samples = 0};
+    flow_pace_add(&pace, 100);
+    ck_assert(pace.mean_ms == 100);
+    flow_pace_add(&pace, 300);
+    ck_assert(pace.mean_ms == 200); /* the plain mean at first */
+    for (int i = 0; i < 200; i++)
+        flow_pace_add(&pace, 5000);
+    ck_assert(pace.mean_ms > 4990 && pace.mean_ms <= 5000);
+    flow_pace_add(&pace, 0); /* one alone does not turn it over */
+    ck_assert(pace.mean_ms > 4600);
+}
+END_TEST
+
 static unsigned long long g_random = 88172645463325252ULL;
 
 static int random_below(int n)
@@ -150,10 +190,11 @@ static void start_and_poll(struct world *w)
 START_TEST(held_never_exceeds_capacity_and_ten_and_an_idle_slot_always_has_a_poll)
 {
     for (long run = 0; run < unit_steps(200); run++) {
-        struct world w = {.view = {FULL, .capacity = 1 + random_below(120), .target = 1}};
+        struct world w = {.view = {.capacity = 1 + random_below(120), .target = 1}};
+        w.view.prefetch = w.view.keep = random_below(FLOW_PREFETCH_MAX + 1);
         for (int step = 0; step < 500; step++) {
             start_and_poll(&w);
-            ck_assert_int_le(w.view.held + w.view.polled, w.view.capacity + FLOW_PREFETCH_MAX);
+            ck_assert_int_le(w.view.held + w.view.polled, w.view.capacity + w.view.prefetch);
             /* No starvation: a free slot has a poll under way for it. */
             ck_assert(w.running == w.view.capacity || w.view.polls > 0);
             if (w.view.polls > 0 && random_below(2) == 0)
@@ -190,6 +231,6 @@ START_TEST(slow_handlers_cost_about_one_receive_for_ten_messages)
 END_TEST
 
 UNIT_MAIN("flow", next_poll_by_table, overdue_polls_are_given_up_only_when_nothing_else_can_fetch,
-          excess_by_table, target_by_table,
+          excess_by_table, prefetch_by_table, the_mean_follows_the_handling_time, target_by_table,
           held_never_exceeds_capacity_and_ten_and_an_idle_slot_always_has_a_poll,
           slow_handlers_cost_about_one_receive_for_ten_messages)
