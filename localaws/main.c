@@ -28,11 +28,14 @@ struct localaws_options {
     bool verify_signatures;
     char *access_key;
     char *secret_key;
+    int redelivery; /* index into REDELIVERY */
     bool allow_remote;
     bool version;
 };
 
 #define FIELD(f) offsetof(struct localaws_options, f)
+
+static const char *const REDELIVERY[] = {"last", "first", NULL};
 
 static const struct option_row ROWS[] = {
     {.name = "listen",
@@ -73,6 +76,13 @@ static const struct option_row ROWS[] = {
      .offset = FIELD(secret_key),
      .unit = "SECRET",
      .help = "its secret, instead of AWS_SECRET_ACCESS_KEY, which others cannot read in the process list"},
+    {.name = "redelivery",
+     .type = OPTION_ENUM,
+     .offset = FIELD(redelivery),
+     .fallback = "last",
+     .choices = REDELIVERY,
+     .unit = "PLACE",
+     .help = "where in a standard queue a message stands that is visible again; SQS promises no order"},
     {.name = "allow_remote",
      .type = OPTION_BOOL,
      .offset = FIELD(allow_remote),
@@ -172,7 +182,8 @@ static int start(struct program *program, struct err *err)
         (void)err_set(err, "--listen %s is not loopback; say --allow-remote if that is wanted", o->listen);
         return EXIT_CODE_USAGE;
     }
-    struct service_options service_options = {.region = o->region, .account = o->account};
+    struct service_options service_options = {
+        .region = o->region, .account = o->account, .redelivers_first = o->redelivery == 1};
     if (o->verify_signatures) {
         service_options.access_key = o->access_key != NULL ? o->access_key : getenv("AWS_ACCESS_KEY_ID");
         service_options.secret_key = o->secret_key != NULL ? o->secret_key : getenv("AWS_SECRET_ACCESS_KEY");

@@ -535,6 +535,7 @@ struct service *service_new(struct event_base *base, const struct service_option
         abort();
     service->base = base;
     service->engine = sqs_engine_new(options->region, options->account, seed);
+    service->engine->redelivers_first = options->redelivers_first;
     service->region = xstrdup(options->region);
     service->verifies = options->access_key != NULL;
     service->auth = (struct auth){

@@ -17,6 +17,7 @@ struct service_options {
     const char *region;
     const char *account;
     const char *access_key, *secret_key; /* NULL: signatures are not verified */
+    bool redelivers_first;               /* see sqs_queue.h */
 };
 
 /* For /_localaws/stats. */

@@ -38,7 +38,8 @@ struct sqs_engine {
     uint32_t *free_slots;       /* owned */
     uint32_t slot_count, slot_capacity, free_count;
 
-    int64_t now_us; /* see sqs_engine_set_now_us() */
+    bool redelivers_first; /* of queues made from now on: see sqs_queue.h */
+    int64_t now_us;        /* see sqs_engine_set_now_us() */
     uint64_t last_serial;
     uint64_t last_sequence; /* of messages in FIFO queues */
     uint32_t last_uid;

@@ -169,6 +169,7 @@ enum sqs_error sqs_engine_create(struct sqs_engine *engine, struct slice name,
             " name.");
     } else {
         queue = sqs_queue_new(name, arn.data, ++engine->last_uid, is_fifo, now_ms);
+        queue->redelivers_first = engine->redelivers_first;
         sqs_settings_clean_up(&queue->settings);
         sqs_settings_copy(&queue->settings, &settings);
         strmap_put(&engine->queues, name, queue);

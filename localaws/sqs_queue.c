@@ -54,6 +54,18 @@ static void list_append(struct sqs_message_list *list, struct sqs_message *m)
     list->count++;
 }
 
+static void list_prepend(struct sqs_message_list *list, struct sqs_message *m)
+{
+    m->prev = NULL;
+    m->next = list->head;
+    if (list->head != NULL)
+        list->head->prev = m;
+    else
+        list->tail = m;
+    list->head = m;
+    list->count++;
+}
+
 static void list_remove(struct sqs_message_list *list, struct sqs_message *m)
 {
     if (m->prev != NULL)
@@ -107,6 +119,8 @@ static void set_state(struct sqs_queue *queue, struct sqs_message *m, enum sqs_s
     case SQS_VISIBLE:
         if (queue->fifo != NULL)
             queue->visible.count++;
+        else if (queue->redelivers_first && m->receive_count > 0)
+            list_prepend(&queue->visible, m);
         else
             list_append(&queue->visible, m);
         break;

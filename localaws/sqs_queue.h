@@ -86,6 +86,10 @@ struct sqs_queue {
     int64_t created_ms, modified_ms;
     int64_t purged_ms; /* INT64_MIN: never */
 
+    /* A message that was received before is received again before all others, not behind them: SQS promises
+     * neither. Standard queues alone. */
+    bool redelivers_first;
+
     /* where messages are */
     struct sqs_message_list visible, repeated; /* FIFO: only the count of `visible` is used */
     struct sqs_fifo *fifo;                     /* owned; NULL: a standard queue */

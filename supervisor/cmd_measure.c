@@ -25,6 +25,7 @@ struct measure_options {
     char *chart;
     bool naive;
     int64_t per_poller; /* 0: not given */
+    int redelivery;     /* index into REDELIVERY */
     bool keep;
     bool quiet;
 };
@@ -32,6 +33,8 @@ struct measure_options {
 enum { PER_POLLER_DEFAULT = 10 };
 
 #define AT(field) offsetof(struct measure_options, field)
+
+static const char *const REDELIVERY[] = {"last", "first", NULL};
 
 static const struct option_row ROWS[] = {
     {"threads", OPTION_STRING, AT(threads), "1,5,20,100", 0, 0, NULL, "N,N...",
@@ -48,6 +51,8 @@ static const struct option_row ROWS[] = {
      "measure a consumer that extends nothing and takes all it can get"},
     {"per_poller", OPTION_INT, AT(per_poller), NULL, 1, 10, NULL, "N",
      "with --naive: of the ten messages of a receive, how many are begun at once (without it: 10)"},
+    {"redelivery", OPTION_ENUM, AT(redelivery), "last", 0, 0, REDELIVERY, "PLACE",
+     "where in the queue a message stands that is visible again: SQS promises no order"},
     {"keep", OPTION_BOOL, AT(keep), "false", 0, 0, NULL, NULL, "keep the work folder with ledgers and logs"},
     {"quiet", OPTION_BOOL, AT(quiet), "false", 0, 0, NULL, NULL, "no lines of progress on stderr"},
     OPTION_END,
@@ -109,6 +114,7 @@ static int prepare(const struct measure_options *o, struct measure *measure)
         return command_fail(SPEC.name, EXIT_CODE_USAGE, "--per-poller %" PRId64 ": goes with --naive alone",
                             o->per_poller);
     measure->speed = o->speed;
+    measure->redelivery = REDELIVERY[o->redelivery];
     measure->quiet = o->quiet;
     measure->keep = o->keep;
     measure->row_count = (size_t)count;

@@ -114,7 +114,7 @@ static void begin_endpoint(struct demo *demo)
     struct err err = {.text = ""};
 
     loop_timer_arm_real_ms(&demo->guard, START_GUARD_REAL_MS);
-    if (local_endpoint_start(&demo->children, &demo->sandbox, &err) != 0)
+    if (local_endpoint_start(&demo->children, &demo->sandbox, "last", &err) != 0)
         demo_acts_give_up(demo, "%s", err.text);
     else
         loop_timer_arm_real_ms(&demo->poll, POLL_REAL_MS);

@@ -10,11 +10,12 @@
 
 enum { OUTPUT_MAX_BYTES = 1024 * 1024 };
 
-int local_endpoint_start(struct demo_children *children, const struct sandbox *sandbox, struct err *err)
+int local_endpoint_start(struct demo_children *children, const struct sandbox *sandbox,
+                         const char *redelivery, struct err *err)
 {
     char *program = sandbox_path(sandbox->program_dir, "sluice-localaws");
-    const char *const argv[] = {
-        program, "--listen", "127.0.0.1:0", "--region", SANDBOX_REGION, "--verify-signatures", NULL};
+    const char *const argv[] = {program,        "--listen", "127.0.0.1:0",         "--region", SANDBOX_REGION,
+                                "--redelivery", redelivery, "--verify-signatures", NULL};
     int rc = demo_children_start(children, DEMO_LOCALAWS, argv, err);
 
     free(program);

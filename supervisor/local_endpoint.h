@@ -8,8 +8,9 @@
 #include "supervisor/sandbox.h"
 
 /* Starts it as DEMO_LOCALAWS; it accepts only requests signed with the credentials in our environment.
- * Returns 0 or -1 with err. */
-int local_endpoint_start(struct demo_children *children, const struct sandbox *sandbox, struct err *err);
+ * redelivery: "last" or "first", where a message stands that is visible again. Returns 0 or -1 with err. */
+int local_endpoint_start(struct demo_children *children, const struct sandbox *sandbox,
+                         const char *redelivery, struct err *err);
 
 /* Where it listens, NULL when it has not said so yet; the caller frees it. */
 char *local_endpoint_url(const struct demo_children *children);

@@ -39,7 +39,8 @@ struct measure {
     struct measure_row rows[MEASURE_ROWS_MAX];
     size_t row_count;
     int64_t speed;
-    bool quiet; /* no lines of progress on stderr */
+    const char *redelivery; /* "last" or "first": where a message stands in the queue that is visible again */
+    bool quiet;             /* no lines of progress on stderr */
     bool keep;
     char *folder;                  /* owned: where the files were kept; NULL: removed */
     struct demo_failures failures; /* of all rows, and why measuring was broken off */

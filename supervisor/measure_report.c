@@ -92,6 +92,7 @@ void measure_report_write_json(const struct measure *measure, struct strbuf *out
     jsonw_key_int(&w, "slots", setup->slots);
     jsonw_key_double(&w, "service_time_s", (double)setup->service_ms / 1000.0);
     jsonw_key_int(&w, "visibility_timeout_s", MEASURE_VISIBILITY_S);
+    jsonw_key_str(&w, "redelivery", measure->redelivery);
     jsonw_key_int(&w, "speed", measure->speed);
     jsonw_key_bool(&w, "naive", setup->naive);
     if (setup->naive)
@@ -132,6 +133,9 @@ static void say_setup(const struct measure *m, struct strbuf *out)
         strbuf_append_str(out,
                           "Naive consumer: each poller begins its ten messages one after another; 30 s of "
                           "visibility, never extended.\n");
+    if (setup->naive)
+        strbuf_appendf(out, "A message that is visible again stands %s in the queue (--redelivery).\n",
+                       m->redelivery);
     strbuf_appendf(out, "Times are product time, %" PRId64 " seconds to a real one; CPU is real.\n\n",
                    m->speed);
 }

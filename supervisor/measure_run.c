@@ -174,7 +174,7 @@ static int start_endpoint(struct run *run)
         .base = run->base, .max_attempts = 1, .max_connections = LOAD_BATCHES_MAX};
     struct err err = {.text = ""};
 
-    if (local_endpoint_start(&run->children, &run->sandbox, &err) != 0) {
+    if (local_endpoint_start(&run->children, &run->sandbox, run->measure->redelivery, &err) != 0) {
         break_off(run, "%s", err.text);
         return -1;
     }

@@ -140,6 +140,7 @@ def test_a_killed_measurement_leaves_no_program_behind(tmp_path, spawn):
     (["--speed", "21"], "from 1 to 20"),
     (["--per-poller", "1"], "--naive"),
     (["--naive", "--per-poller", "11"], "from 1 to 10"),
+    (["--redelivery", "never"], "last, first"),
     (["extra"], "extra"),
 ])
 def test_bad_options_are_refused(tmp_path, args, words):
@@ -155,7 +156,7 @@ def test_help_tells_every_option_and_the_naive_part_is_in_no_list(tmp_path):
                               timeout=60).stdout
 
     text = said("measure", "--help")
-    for option in "threads orders slots service-time speed json chart naive per-poller keep quiet".split():
+    for option in "threads orders slots service-time speed json chart naive per-poller redelivery keep quiet".split():
         assert f"--{option}" in text
     assert "measure " in said("--help") and "measure-naive" not in said("--help")
 

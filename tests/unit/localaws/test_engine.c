@@ -98,6 +98,32 @@ START_TEST(a_superseded_handle_answers_success_and_deletes_nothing)
 }
 END_TEST
 
+static void receive_again(bool first, const char *words)
+{
+    struct world w = world_new();
+    char got[8] = "";
+
+    w.queue->redelivers_first = first;
+    world_send(&w, "a");
+    world_send(&w, "b");
+    world_send(&w, "c");
+    (void)world_receive(&w, w.queue, 2, 1000);
+    world_send_delayed(&w, w.queue, "d", 1); /* was never received: it stands last either way */
+    world_pass(&w, 1000);
+    struct catch c = world_receive(&w, w.queue, 10, 1000);
+    for (size_t i = 0; i < c.count; i++)
+        strncat(got, c.messages[i]->body.at, 1);
+    ck_assert_str_eq(got, words);
+    world_clean_up(&w);
+}
+
+START_TEST(what_is_visible_again_stands_last_or_first_as_it_was_told)
+{
+    receive_again(false, "cdab");
+    receive_again(true, "bacd");
+}
+END_TEST
+
 START_TEST(deleting_twice_succeeds_even_when_the_slot_has_a_new_message)
 {
     struct world w = world_new();
@@ -529,6 +555,7 @@ UNIT_MAIN("localaws_engine", a_message_is_hidden_for_its_visibility_timeout_to_t
           messages_leave_in_the_order_in_which_they_were_sent, receive_counts_and_timestamps_are_product_time,
           an_expired_handle_that_nobody_superseded_deletes,
           a_superseded_handle_answers_success_and_deletes_nothing,
+          what_is_visible_again_stands_last_or_first_as_it_was_told,
           deleting_twice_succeeds_even_when_the_slot_has_a_new_message,
           handles_that_we_did_not_make_are_refused, a_handle_dies_after_twelve_hours,
           visibility_counts_from_the_call_and_zero_releases, visibility_ends_twelve_hours_after_the_receive,

@@ -38,6 +38,7 @@ static void world_init(struct world *w, int64_t threads, int64_t orders)
     memset(w, 0, sizeof *w);
     w->measure.row_count = 1;
     w->measure.speed = 20;
+    w->measure.redelivery = "last";
     w->row = &w->measure.rows[0];
     w->row->setup = (struct measure_setup){
         .threads = threads, .orders = orders, .slots = 5, .service_ms = 3000, .per_poller = 10};
