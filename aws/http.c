@@ -33,6 +33,7 @@ struct http_exchange {
     CURL *easy; /* owned */
     char *url;  /* owned: what easy is set up for */
     bool https_ready;
+    bool puts;
     struct curl_slist headers[HTTP_HEADERS_MAX];
     int64_t started_ms;
     int sends; /* requests begun on a connection in this exchange */
@@ -509,6 +510,9 @@ struct http_exchange *http_post(struct http_client *client, const struct http_po
     x->error[0] = '\0';
     x->sends = 0;
     x->started_ms = clock_mono_ms();
+    if (post->put != x->puts)
+        (void)curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, post->put ? "PUT" : NULL);
+    x->puts = post->put;
     (void)curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, link_headers(x, post));
     (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, post->body);
     (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body_len);

@@ -1,6 +1,7 @@
 /*
- * Asynchronous HTTP/1.1 POSTs: libcurl's multi interface on libevent. One client per event base and thread;
- * one multi handle a client; easy handles, their headers and the events of sockets are kept and used again.
+ * Asynchronous HTTP/1.1 POSTs (and PUTs): libcurl's multi interface on libevent. One client per event base
+ * and thread; one multi handle a client; easy handles, their headers and the events of sockets are kept and
+ * used again.
  *
  * TLS is always verified. No redirects, no decoding of replies, no proxy for loopback and link-local hosts;
  * otherwise the usual proxy variables hold. A reply above HTTP_REPLY_BYTES_MAX is an error. A connection on
@@ -36,6 +37,7 @@ void http_client_destroy(struct http_client *client);
 
 struct http_post {
     const char *url;
+    bool put;                   /* PUT instead of POST */
     const char *const *headers; /* "Name: value" each; pointers must live until the end of the exchange */
     size_t header_count;        /* <= HTTP_HEADERS_MAX */
     const char *body;           /* must live until the end of the exchange */
@@ -67,7 +69,7 @@ struct http_reply {
 /* The reply is valid during the callback, in which the exchange has already ended. */
 typedef void http_fn(void *arg, struct http_reply *reply);
 
-/* Starts a POST; fn comes later from the loop, exactly once unless cancelled. */
+/* Starts a POST or PUT; fn comes later from the loop, exactly once unless cancelled. */
 struct http_exchange *http_post(struct http_client *client, const struct http_post *post, http_fn *fn,
                                 void *arg);
 void http_cancel(struct http_exchange *exchange);

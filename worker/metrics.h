@@ -16,7 +16,7 @@
 
 /* Calls that the worker makes of SQS. */
 #define METRICS_OPERATIONS(X)                                                                                \
-    X(receive_message) X(delete_message_batch) X(change_message_visibility_batch) X(send_message)
+    X(receive_message) X(delete_message_batch) X(change_message_visibility_batch) X(send_message_batch)
 enum metrics_operation {
 #define X(name) METRICS_##name,
     METRICS_OPERATIONS(X)

@@ -14,6 +14,7 @@
 #include "worker/core.h"
 #include "worker/dispatch.h"
 #include "worker/pool.h"
+#include "worker/protection_agent.h"
 #include "worker/report.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ struct runtime {
     struct channel channel;
     struct report *report;
     struct metrics_calls calls;
+    struct protection_agent *protection; /* NULL: not on ECS, or not wanted */
     struct event *done_event;
     struct event *signal_event;
     int signal_fd;
@@ -53,6 +55,16 @@ struct runtime {
 
 /* ---- after every event ---- */
 
+/* Handled messages count until their delete is confirmed. */
+static void tell_protection(struct runtime *rt)
+{
+    if (rt->protection == NULL)
+        return;
+    if (rt->core.stage != CORE_RUNNING)
+        protection_agent_drain(rt->protection);
+    protection_agent_set_busy(rt->protection, rt->core.held_count > 0 || !TAILQ_EMPTY(&rt->core.leased));
+}
+
 static void after_event(struct runtime *rt)
 {
     int64_t now_ms = clock_product_ms();
@@ -61,6 +73,7 @@ static void after_event(struct runtime *rt)
         (void)event_base_loopbreak(rt->base);
         return;
     }
+    tell_protection(rt);
     if (due_ms == rt->core_timer_ms)
         return;
     rt->core_timer_ms = due_ms;
@@ -127,11 +140,16 @@ static void op_cancel(void *arg, struct core_poll *poll)
 static void on_batch(void *arg, const struct aws_result *result, const struct sqs_entry_result *results,
                      size_t count)
 {
+    static const enum metrics_operation OPERATIONS[BATCH_KIND_MAX] = {
+        [BATCH_DELETE] = METRICS_delete_message_batch,
+        [BATCH_RELEASE] = METRICS_change_message_visibility_batch,
+        [BATCH_EXTEND] = METRICS_change_message_visibility_batch,
+        [BATCH_QUARANTINE] = METRICS_send_message_batch,
+    };
     struct core_batch *batch = arg;
     struct runtime *rt = batch->owner;
     (void)count;
-    rt->calls.count[batch->kind == BATCH_DELETE ? METRICS_delete_message_batch
-                                                : METRICS_change_message_visibility_batch][result->kind]++;
+    rt->calls.count[OPERATIONS[batch->kind]][result->kind]++;
     core_on_batch(&rt->core, batch, clock_product_ms(), result, results);
     after_event(rt);
 }
@@ -206,6 +224,12 @@ static void report_view(void *arg, struct metrics_view *view)
         view->hists[i] = histogram_of(rt, (enum telemetry_hist)i);
     view->calls = rt->calls;
     view->draining = rt->core.stage != CORE_RUNNING;
+    if (rt->protection == NULL)
+        return;
+    const struct protection *protection = protection_agent_state(rt->protection);
+    view->is_protected = protection_agent_is_on(rt->protection);
+    view->protection_failures = protection->failures;
+    view->protection_refusals = protection->refusals;
 }
 
 static void channel_limit(void *arg, int64_t limit)
@@ -399,6 +423,19 @@ static int open_report(struct runtime *rt)
     return rt->report != NULL ? 0 : fail("no metrics", &err, EXIT_CODE_CONFIG);
 }
 
+/* Wrong settings cost the protection, not the work. */
+static void open_protection(struct runtime *rt)
+{
+    struct err err;
+    const struct settings *settings = rt->settings;
+    if (settings->ecs_agent_uri == NULL || settings->task_protection == SETTINGS_PROTECTION_OFF)
+        return;
+    int minutes = protection_minutes(settings->visibility_ms, settings->stop_grace_ms);
+    rt->protection = protection_agent_new(rt->base, settings->ecs_agent_uri, minutes, &err);
+    if (rt->protection == NULL)
+        LOG(LOG_WARNING, "no task protection", LOG_STR("error", err.text));
+}
+
 static void start_core(struct runtime *rt)
 {
     int64_t limit = rt->settings->handler->limit(rt->instance);
@@ -442,6 +479,8 @@ static int start(struct runtime *rt)
     if (code == 0)
         code = open_report(rt);
     if (code == 0)
+        open_protection(rt);
+    if (code == 0)
         start_core(rt);
     return code;
 }
@@ -457,6 +496,7 @@ static void clean_up(struct runtime *rt)
         core_clean_up(&rt->core);
     channel_clean_up(&rt->channel);
     report_destroy(rt->report);
+    protection_agent_destroy(rt->protection);
     if (rt->done_event != NULL)
         event_free(rt->done_event);
     if (rt->signal_event != NULL)
@@ -476,12 +516,34 @@ static void clean_up(struct runtime *rt)
     event_base_free(rt->base);
 }
 
+static void on_released(void *arg)
+{
+    struct runtime *rt = arg;
+    (void)event_base_loopbreak(rt->base);
+}
+
+/* The loop goes on for the release alone: nothing else may reach the core any more. */
+static void release_protection(struct runtime *rt)
+{
+    if (rt->protection == NULL || !protection_agent_end(rt->protection, on_released, rt))
+        return;
+    aws_client_destroy(rt->poll_client);
+    aws_client_destroy(rt->ack_client);
+    rt->poll_client = rt->ack_client = NULL;
+    (void)event_del(rt->done_event);
+    (void)event_del(rt->signal_event);
+    loop_timer_cancel(&rt->core_timer);
+    loop_timer_cancel(&rt->ready_timer);
+    (void)event_base_dispatch(rt->base);
+}
+
 static void finish(struct runtime *rt, int code)
 {
     struct telemetry_stats stats;
     core_get_stats(&rt->core, clock_product_ms(), &stats);
     channel_send_bye(&rt->channel, rt->core.reason, stats.returned);
     report_finish(rt->report);
+    release_protection(rt);
     LOG(LOG_INFO, "bye", LOG_STR("reason", rt->core.reason), LOG_INT("completed", stats.completed),
         LOG_INT("failed", stats.failed), LOG_INT("retried", stats.retried),
         LOG_INT("rejected", stats.rejected), LOG_INT("quarantined", stats.quarantined),

@@ -65,11 +65,11 @@ START_TEST(prometheus_has_seconds_ratios_and_escaped_labels)
     struct metrics_view view = view_of("a\"b\\c\nd");
     view.stats.handle_ms_sum = 61005;
     view.stats.brake_percent = 7;
-    view.calls.count[METRICS_send_message][AWS_KIND_DENIED] = 3;
+    view.calls.count[METRICS_send_message_batch][AWS_KIND_DENIED] = 3;
     metrics_render(&view, &text);
     ck_assert(is_there(&text, "\nsluice_worker_busy_seconds_total{queue=\"a\\\"b\\\\c\\nd\"} 61.005\n"));
     ck_assert(is_there(&text, "\nsluice_worker_brake_ratio{queue=\"a\\\"b\\\\c\\nd\"} 0.07\n"));
-    ck_assert(is_there(&text, ",operation=\"send_message\",outcome=\"denied\"} 3\n"));
+    ck_assert(is_there(&text, ",operation=\"send_message_batch\",outcome=\"denied\"} 3\n"));
     strbuf_clean_up(&text);
 }
 END_TEST

@@ -1,0 +1,193 @@
+"""ECS task scale-in protection of sluice-worker, against a stand-in for the container agent that also misbehaves.
+
+What depends on long spans (least hold, renewal, pauses after misses) is tested in invented time by
+tests/unit/worker/test_protection.c; here is what a real worker sends, and that messages never wait for it.
+"""
+import http.server
+import json
+import signal
+import struct
+import socket
+import threading
+
+import pytest
+
+from harness import wait_until
+from worker_harness import Shop, Worker, ledger
+
+TASK = "arn:aws:ecs:us-east-1:123456789012:task/shop/0123456789abcdef"
+PROTECT = {"ProtectionEnabled": True, "ExpiresInMinutes": 6}  # 30 s of visibility and grace, and 5 minutes
+RELEASE = {"ProtectionEnabled": False}
+
+
+class Agent:
+    """Answers PUT /api/<id>/task-protection/v1/state as the container agent does, or in another way."""
+
+    def __init__(self, mode="ok"):
+        self.mode = mode
+        self.calls = []
+        self.released = threading.Event()  # lets "slow" answers go
+        agent = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_PUT(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                agent.calls.append((self.path, self.headers["Content-Type"], json.loads(body)))
+                agent.answer(self, json.loads(body))
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.uri = f"http://127.0.0.1:{self.server.server_address[1]}/api/0123456789"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, handler, wanted):
+        if self.mode == "slow":
+            self.released.wait(60)
+        if self.mode == "reset":
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
+            handler.close_connection = True
+            return
+        status, body = {
+            "500": (500, {"requestID": "r", "error": {"Code": "ServerException", "Message": "m"}}),
+            "429": (429, {"requestID": "r", "error": {"Code": "ThrottlingException", "Message": "m"}}),
+            "denied": (400, {"requestID": "r", "error": {"Code": "AccessDeniedException", "Message": "m"}}),
+            "blocked": (200, {"failure": {"Arn": TASK, "Detail": "d", "Reason": "DEPLOYMENT_BLOCKED"}}),
+        }.get(self.mode, (200, {"protection": {"ExpirationDate": None, "TaskArn": TASK,
+                                               "ProtectionEnabled": wanted["ProtectionEnabled"]}}))
+        data = json.dumps(body).encode()
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    def bodies(self):
+        return [body for _, _, body in self.calls]
+
+    def close(self):
+        self.released.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def agent():
+    made = []
+
+    def make(mode="ok"):
+        made.append(Agent(mode))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def start(spawn, localaws, tmp_path, uri, orders, args=(), payment_time="30s"):
+    """A worker at ten times real speed: orders of 3 real seconds are work that lasts, of 10 ms they are not."""
+    shop = Shop(localaws, tmp_path, speed=10)
+    shop.send_orders(orders)
+    worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(ECS_AGENT_URI=uri, PAYMENT_TIME=payment_time), args)
+    return shop, worker
+
+
+def protection_logs(worker):
+    return [line for line in worker.process.logs() if "protect" in line["message"]]
+
+
+def test_work_that_lasts_is_protected_and_the_drain_gives_it_back_last(spawn, localaws, tmp_path, agent):
+    agent = agent()
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 5)
+    worker.wait_stats(lambda s: s["busy"] == 5)
+    wait_until(lambda: agent.calls, what="protection")
+    worker.process.signal(signal.SIGTERM)
+    assert worker.process.wait() == 0
+    assert [call[:2] for call in agent.calls] == [("/api/0123456789/task-protection/v1/state", "application/json")] * 2
+    assert agent.bodies() == [PROTECT, RELEASE]
+    assert len(ledger(tmp_path)) == 5 and shop.counts() == (0, 0)
+
+
+def test_short_work_asks_for_nothing(spawn, localaws, tmp_path, agent):
+    agent = agent()
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 20, payment_time="100ms")
+    shop.wait_empty(worker)
+    worker.wait_stats(lambda s: s["deleted"] == 20)
+    worker.finish()
+    assert agent.calls == []
+
+
+@pytest.mark.parametrize("mode, reason", [("500", "ServerException"), ("429", "ThrottlingException"),
+                                          ("reset", "ConnectionLost")])
+def test_an_agent_that_fails_is_tried_twice_and_costs_no_message(spawn, localaws, tmp_path, agent, mode, reason):
+    agent = agent(mode)
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 10)
+    wait_until(lambda: protection_logs(worker), what="the report")
+    shop.wait_empty(worker)
+    worker.finish()
+    # A call that was not answered may have worked: one try to release it at the end.
+    assert agent.bodies() == [PROTECT, PROTECT, RELEASE]
+    line = protection_logs(worker)[0]
+    assert line["level"] == "warning" and line["reason"] == reason
+    assert len(ledger(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("mode, reason", [("blocked", "DEPLOYMENT_BLOCKED"), ("denied", "AccessDeniedException")])
+def test_a_refusal_with_http_200_is_no_protection(spawn, localaws, tmp_path, agent, mode, reason):
+    agent = agent(mode)
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 5, ["--emf"])
+    wait_until(lambda: protection_logs(worker), what="the report")
+    assert protection_logs(worker)[0]["reason"] == reason
+    shop.wait_empty(worker)
+    worker.finish()
+    assert agent.bodies() == [PROTECT]  # neither a second try nor something to release
+    refusals = sum(json.loads(line)["ProtectionRefusals"] for line in worker.process.stdout().splitlines())
+    assert refusals == (1 if mode == "blocked" else 0)
+
+
+def test_an_agent_that_hangs_holds_up_neither_messages_nor_the_end(spawn, localaws, tmp_path, agent):
+    agent = agent("slow")
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 5)
+    wait_until(lambda: agent.calls, what="protection to be asked for")
+    shop.wait_empty(worker)  # while the first call still hangs, or the second
+    worker.process.signal(signal.SIGTERM)
+    assert worker.process.wait(10) == 0  # the agent would take a minute
+    assert len(ledger(tmp_path)) == 5
+    assert agent.bodies()[0] == PROTECT and wait_until(lambda: agent.bodies()[-1] == RELEASE, what="the release")
+
+
+def test_nobody_answers_at_the_agents_address(spawn, localaws, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    shop, worker = start(spawn, localaws, tmp_path, f"http://127.0.0.1:{port}/api/1", 5)
+    wait_until(lambda: protection_logs(worker), what="the report")
+    assert protection_logs(worker)[0]["reason"] == "ConnectFailed"
+    shop.wait_empty(worker)
+    worker.finish()
+
+
+@pytest.mark.parametrize("uri, text", [
+    ("http://example.org/api/1", "want http to a loopback or link-local host"),
+    ("https://169.254.170.2/api/1", "want http to a loopback or link-local host"),
+    ("http://169.253.170.2/api/1", "want http to a loopback or link-local host"),
+    ("169.254.170.2/api/1", "ECS_AGENT_URI: "),
+])
+def test_an_address_that_ecs_would_not_set_is_said_and_ignored(spawn, localaws, tmp_path, uri, text):
+    shop, worker = start(spawn, localaws, tmp_path, uri, 5, payment_time="100ms")
+    shop.wait_empty(worker)
+    worker.finish()
+    [line] = protection_logs(worker)
+    assert line["message"] == "no task protection" and line["level"] == "warning" and text in line["error"]
+
+
+def test_protection_can_be_off(spawn, localaws, tmp_path, agent):
+    agent = agent()
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 5, ["--task-protection", "off"])
+    shop.wait_empty(worker)
+    worker.finish()
+    assert agent.calls == [] and protection_logs(worker) == []
