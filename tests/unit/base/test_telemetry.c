@@ -76,7 +76,7 @@ END_TEST
 /* Quantiles may only grow by joining buckets, and by no more than the joined bucket is wide. */
 START_TEST(a_histogram_fits_its_line_whatever_it_holds)
 {
-    for (int buckets = 0; buckets <= HISTOGRAM_BUCKETS; buckets += buckets < 40 ? 1 : 23) {
+    for (int buckets = 0; buckets <= HISTOGRAM_BUCKETS; buckets++) {
         struct strbuf text = STRBUF_INIT;
         struct telemetry_line back;
         struct telemetry_line line = hist_line(buckets);
