@@ -93,6 +93,13 @@ void jsonw_strn(struct jsonw *w, const char *text, size_t len)
     strbuf_append_char(w->out, '"');
 }
 
+void jsonw_key_any(struct jsonw *w, const char *key)
+{
+    jsonw_str(w, key);
+    strbuf_append_char(w->out, ':');
+    w->need_comma = false;
+}
+
 void jsonw_str(struct jsonw *w, const char *text)
 {
     if (text == NULL)

@@ -29,7 +29,8 @@ void jsonw_end_object(struct jsonw *w);
 void jsonw_array(struct jsonw *w);
 void jsonw_end_array(struct jsonw *w);
 void jsonw_key(struct jsonw *w, const char *key);
-void jsonw_str(struct jsonw *w, const char *text); /* NULL writes null */
+void jsonw_key_any(struct jsonw *w, const char *key); /* a key that is not ours: escaped as a string is */
+void jsonw_str(struct jsonw *w, const char *text);    /* NULL writes null */
 void jsonw_strn(struct jsonw *w, const char *text, size_t len);
 void jsonw_int(struct jsonw *w, int64_t value);
 void jsonw_double(struct jsonw *w,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,4 +99,15 @@ int child_groups_exit_fd(pid_t pid)
     (void)pid;
     return -1;
 #endif
+}
+
+void child_groups_describe(int status, struct strbuf *out)
+{
+    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    if (WIFEXITED(status))
+        strbuf_appendf(out, "exit %d", WEXITSTATUS(status));
+    else if (name != NULL)
+        strbuf_appendf(out, "SIG%s", name);
+    else
+        strbuf_appendf(out, "signal %d", WTERMSIG(status));
 }

@@ -9,6 +9,8 @@
 #ifndef SLUICE_WORKER_CHILD_GROUPS_H
 #define SLUICE_WORKER_CHILD_GROUPS_H
 
+#include "base/strbuf.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,5 +42,8 @@ void child_groups_kill_all(struct child_groups *groups);
 
 /* A descriptor that becomes readable when the program ends; -1: the system has none, look now and then. */
 int child_groups_exit_fd(pid_t pid);
+
+/* Appends how a program ended, in words: "exit 3", "SIGKILL". */
+void child_groups_describe(int status, struct strbuf *out);
 
 #endif

@@ -112,18 +112,6 @@ static void emit_line(void *arg, const char *line)
     context->log(context, SLUICE_LOG_INFO, line);
 }
 
-/* How it ended, in words: "exit 3", "SIGKILL". */
-static void describe_status(int status, struct strbuf *out)
-{
-    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
-    if (WIFEXITED(status))
-        strbuf_appendf(out, "exit %d", WEXITSTATUS(status));
-    else if (name != NULL)
-        strbuf_appendf(out, "SIG%s", name);
-    else
-        strbuf_appendf(out, "signal %d", WTERMSIG(status));
-}
-
 static void set_reason(const struct exec *exec, const struct exec_run_result *result,
                        const struct output_stream *last, const struct sluice_context *context)
 {
@@ -133,7 +121,7 @@ static void set_reason(const struct exec *exec, const struct exec_run_result *re
         strbuf_appendf(&reason, "time limit of %s, then ", duration_format(exec->options->timeout_ms, limit));
     else if (result->end == EXEC_RUN_CANCELED)
         strbuf_append_str(&reason, "lease lost or worker leaving, then ");
-    describe_status(result->status, &reason);
+    child_groups_describe(result->status, &reason);
     if (last->last.len > 0)
         strbuf_appendf(&reason, ": %s", strbuf_str(&last->last));
     if (reason.len > MESSAGE_REASON_MAX) {

@@ -8,5 +8,6 @@ extern const struct handler HANDLER_EXEC;
 extern const struct handler HANDLER_NOOP;
 extern const struct handler HANDLER_PAYMENT;
 extern const struct handler HANDLER_HTTP;
+extern const struct handler HANDLER_STDIO;
 
 #endif

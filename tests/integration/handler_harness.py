@@ -52,7 +52,7 @@ class Handled:
 
     def lines(self, name="orders.log"):
         path = self.folder / name
-        return path.read_text().splitlines() if path.exists() else []
+        return path.read_text().split("\n")[:-1] if path.exists() else []
 
     def wait_lines(self, count, name="orders.log"):
         def look():
