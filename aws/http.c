@@ -55,6 +55,7 @@ struct http_client {
     char *user_agent;
 
     struct exchange_list busy;
+    int busy_count;
     struct exchange_list idle; /* at most as many as were ever busy at once */
     struct socket_list sockets;
     struct socket_list spare_sockets;
@@ -212,6 +213,7 @@ static void make_idle(struct http_exchange *x)
 {
     (void)curl_multi_remove_handle(x->client->multi, x->easy);
     LIST_REMOVE(x, link);
+    x->client->busy_count--;
     LIST_INSERT_HEAD(&x->client->idle, x, link);
 }
 
@@ -484,6 +486,7 @@ static struct http_exchange *take_exchange(struct http_client *client, const cha
         x = exchange_new(client);
     set_url(x, url);
     LIST_REMOVE(x, link);
+    client->busy_count++;
     LIST_INSERT_HEAD(&client->busy, x, link);
     return x;
 }
@@ -498,6 +501,17 @@ static struct curl_slist *link_headers(struct http_exchange *x, const struct htt
         x->headers[i].next = i + 1 < post->header_count ? &x->headers[i + 1] : NULL;
     }
     return post->header_count > 0 ? x->headers : NULL;
+}
+
+/* Curl would start by its timer, in the loop's next turn: two system calls and a moment for every request.
+ * Here no callback of curl's is on the stack, so it may be called. One that ended at once (refused) is told
+ * of later: callers want to be back before. */
+static void start_now(struct http_client *client)
+{
+    int running = 0;
+    (void)curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    if (!client->in_callbacks && running < client->busy_count)
+        loop_timer_arm_real_ms(&client->timer, 0);
 }
 
 struct http_exchange *http_post(struct http_client *client, const struct http_post *post, http_fn *fn,
@@ -519,6 +533,7 @@ struct http_exchange *http_post(struct http_client *client, const struct http_po
     (void)curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)post->timeout_ms);
     if (curl_multi_add_handle(client->multi, x->easy) != CURLM_OK)
         abort();
+    start_now(client);
     return x;
 }
 

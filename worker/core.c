@@ -338,6 +338,18 @@ void core_set_limit(struct core *core, int64_t now_ms, int64_t limit)
 
 /* ---- events ---- */
 
+/* Before the deletes are sent: a quick handler has brought its share by then. */
+static void start_handlers(struct core *core, int64_t now_ms)
+{
+    if (!core->woken)
+        return;
+    core->woken = false;
+    if (core->ops.wake(core->ops.arg))
+        core_collect(core, now_ms);
+    if (core->woken) /* one was handed over again: not at once, which might go on for ever */
+        core->lease_scan_ms = now_ms;
+}
+
 void core_run(struct core *core, int64_t now_ms)
 {
     core->run_ms = now_ms;
@@ -345,10 +357,8 @@ void core_run(struct core *core, int64_t now_ms)
     check_leases(core, now_ms);
     trim(core, now_ms);
     core_drain_step(core, now_ms);
+    start_handlers(core, now_ms);
     core_send_acks(core, now_ms);
-    if (core->woken)
-        core->ops.wake(core->ops.arg);
-    core->woken = false;
     core_open_polls(core, now_ms);
     core_drain_check_end(core, now_ms);
 }

@@ -97,8 +97,8 @@ struct core_ops {
     /* Starts sending to the DLQ; ends in core_on_batch(). entries: batch->count of them, valid during this
      * call only. Never called without settings->dlq. */
     void (*quarantine)(void *arg, struct core_batch *batch, const struct sqs_send_entry *entries);
-    /* Messages were added to the dispatch queue, or slots were. */
-    void (*wake)(void *arg);
+    /* Messages were added to the dispatch queue, or slots were. True: some were handled within the call. */
+    bool (*wake)(void *arg);
     /* Frees a delivery. */
     void (*release)(struct sqs_message *message);
 };

@@ -30,6 +30,10 @@ struct pool {
     struct thread *threads; /* `started` entries in use */
     int started;
 
+    /* I/O thread: what handles in pool_wake() */
+    struct thread here;
+    int away; /* calls of pool_wake() that still go to the threads */
+
     /* under dispatch->lock */
     struct thread *idle; /* stack */
     int idle_count;
@@ -171,20 +175,64 @@ static enum sluice_verdict handle(struct thread *thread)
     return verdict;
 }
 
-static void run(struct thread *thread, struct message *message)
+static void run(struct thread *thread, struct message *message, int64_t start_ms)
 {
     static const enum message_outcome OUTCOMES[] = {[SLUICE_DONE] = OUTCOME_DONE,
                                                     [SLUICE_FAILED] = OUTCOME_FAILED,
                                                     [SLUICE_RETRY] = OUTCOME_RETRY,
                                                     [SLUICE_REJECT] = OUTCOME_REJECTED};
     thread->message = message;
-    message->start_ms = clock_product_ms();
+    message->start_ms = start_ms;
     unsigned verdict = (unsigned)handle(thread);
     message->end_ms = clock_product_ms();
     message->outcome = verdict < sizeof OUTCOMES / sizeof *OUTCOMES ? OUTCOMES[verdict] : OUTCOME_FAILED;
     /* No write to the descriptor for this message once it is done: the next one makes its own. */
     atomic_store(&message->cancel_fd, -1);
     thread->message = NULL;
+}
+
+/* ---- on the I/O thread ---- */
+
+/* A quick handler is called by the I/O thread itself. One that takes longer for a message than two switches
+ * of threads cost is better off in the threads, which may be many; one that holds up the I/O stays there. */
+enum {
+    HERE_NS_MAX = 20 * 1000,             /* for a message, on average of a call */
+    HERE_HELD_UP_NS = 100 * 1000 * 1000, /* of a whole call */
+    AWAY_CALLS = 1000,
+};
+
+static void judge_speed(struct pool *pool, int count, int64_t took_ns)
+{
+    if (took_ns > HERE_HELD_UP_NS) {
+        pool->away = INT_MAX;
+        LOG(LOG_WARNING,
+            "the handler says that it never waits, and held up the receiving: threads call it now",
+            LOG_INT("messages", count), LOG_INT("took_real_ms", took_ns / (1000 * 1000)));
+    } else if (took_ns > (int64_t)HERE_NS_MAX * count) {
+        pool->away = AWAY_CALLS;
+    }
+}
+
+/* Returns how many messages it handled. */
+static int handle_here(struct pool *pool)
+{
+    pthread_mutex_t *lock = &pool->dispatch->lock;
+    int count = 0;
+    int64_t began_ns = clock_mono_ns();
+    int64_t now_ms = clock_product_ms();
+    struct message *message = NULL;
+    (void)pthread_mutex_lock(lock);
+    while ((message = dispatch_take(pool->dispatch, now_ms)) != NULL) {
+        (void)pthread_mutex_unlock(lock);
+        run(&pool->here, message, now_ms);
+        now_ms = message->end_ms;
+        count++;
+        (void)pthread_mutex_lock(lock);
+        dispatch_finish(pool->dispatch, message);
+    }
+    (void)pthread_mutex_unlock(lock);
+    judge_speed(pool, count, clock_mono_ns() - began_ns);
+    return count;
 }
 
 /* ---- threads ---- */
@@ -236,7 +284,8 @@ static void *thread_main(void *arg)
     (void)pthread_mutex_lock(lock);
     arrive(pool);
     while (!pool->stopping) {
-        struct message *message = dispatch_take(pool->dispatch, clock_product_ms());
+        int64_t now_ms = clock_product_ms();
+        struct message *message = dispatch_take(pool->dispatch, now_ms);
         bool tell = must_notify(pool, message != NULL);
         if (message == NULL && !tell) {
             idle(pool, self);
@@ -246,7 +295,7 @@ static void *thread_main(void *arg)
         if (tell)
             notify(pool);
         if (message != NULL)
-            run(self, message);
+            run(self, message, now_ms);
         (void)pthread_mutex_lock(lock);
         if (message != NULL)
             dispatch_finish(pool->dispatch, message);
@@ -265,8 +314,13 @@ static void wake_one(struct pool *pool)
     (void)pthread_cond_signal(&thread->wake);
 }
 
-void pool_wake(struct pool *pool)
+bool pool_wake(struct pool *pool)
 {
+    if ((pool->options.flags & SLUICE_NONBLOCKING) != 0) {
+        if (pool->away == 0)
+            return handle_here(pool) > 0;
+        pool->away -= pool->away < INT_MAX;
+    }
     (void)pthread_mutex_lock(&pool->dispatch->lock);
     int wanted = dispatch_startable(pool->dispatch) - pool->waking;
     if ((pool->options.flags & SLUICE_NONBLOCKING) != 0) {
@@ -278,6 +332,7 @@ void pool_wake(struct pool *pool)
     for (; wanted > 0 && pool->idle != NULL; wanted--)
         wake_one(pool);
     (void)pthread_mutex_unlock(&pool->dispatch->lock);
+    return false;
 }
 
 int pool_event_fd(const struct pool *pool)
@@ -337,6 +392,7 @@ struct pool *pool_new(const struct pool_options *options, struct err *err)
     struct pool *pool = xcalloc(1, sizeof *pool);
     pool->options = *options;
     pool->dispatch = options->dispatch;
+    pool->here = (struct thread){.pool = pool, .cancel_fd = -1};
     pool->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
     pool->threads = xcalloc((size_t)options->threads, sizeof *pool->threads);
     (void)pthread_cond_init(&pool->barrier, NULL);
@@ -370,6 +426,8 @@ void pool_destroy(struct pool *pool)
             (void)close(pool->threads[i].cancel_fd);
     }
     (void)pthread_cond_destroy(&pool->barrier);
+    if (pool->here.cancel_fd >= 0)
+        (void)close(pool->here.cancel_fd);
     if (pool->event_fd >= 0)
         (void)close(pool->event_fd);
     free(pool->threads);

@@ -36,8 +36,11 @@ struct pool *pool_new(const struct pool_options *options, struct err *err);
 int pool_event_fd(const struct pool *pool);
 void pool_acknowledge(struct pool *pool);
 
-/* After dispatch_add() or a larger capacity: wakes as many threads as can find work. I/O thread. */
-void pool_wake(struct pool *pool);
+/* After dispatch_add() or a larger capacity: wakes as many threads as can find work. I/O thread.
+ * A SLUICE_NONBLOCKING handler is called by this thread itself, as long as it is as quick as it says: two
+ * switches of threads would cost more than it. True: messages were handled in this call; they are on the done
+ * list, and the eventfd does not tell of them. */
+bool pool_wake(struct pool *pool);
 
 /* Ends and joins all threads; waits for running handlers. Accepts NULL. */
 void pool_destroy(struct pool *pool);

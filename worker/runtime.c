@@ -181,10 +181,10 @@ static void op_quarantine(void *arg, struct core_batch *batch, const struct sqs_
                                  on_batch, batch);
 }
 
-static void op_wake(void *arg)
+static bool op_wake(void *arg)
 {
     struct runtime *rt = arg;
-    pool_wake(rt->pool);
+    return pool_wake(rt->pool);
 }
 
 /* ---- telemetry ---- */

@@ -628,33 +628,47 @@ START_TEST(a_lower_limit_hands_back_the_newest_waiting_messages)
 }
 END_TEST
 
-UNIT_MAIN("core", a_message_is_deleted_after_it_was_handled_and_not_before,
-          ten_deletes_go_at_once_and_fewer_wait_a_moment_for_more,
-          a_failed_delete_entry_is_sent_again_and_the_others_are_not,
-          deletes_that_fail_beyond_the_lease_are_given_up_but_for_one_and_the_ids_remembered,
-          a_message_whose_delete_is_not_answered_stays_ours,
-          deletes_are_retried_as_long_as_the_lease_can_be_extended,
-          nothing_is_fetched_while_deletes_are_refused,
-          only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain,
-          a_lease_counts_from_when_the_reply_was_made,
-          what_comes_after_its_visibility_timeout_is_never_started,
-          a_redelivery_renews_the_lease_and_old_extensions_say_nothing_of_it,
-          a_message_that_comes_again_between_a_threads_verdict_and_its_hearing_is_handled,
-          a_delete_refused_for_its_handle_is_not_repeated,
-          a_batch_refused_as_a_whole_is_split_into_single_entries,
-          a_message_redelivered_after_its_confirmed_delete_is_deleted_and_not_handled,
-          a_message_delivered_twice_while_held_is_handled_once_and_deleted_by_its_newest_handle,
-          a_redelivery_while_its_delete_is_on_the_wire_is_deleted_with_the_new_handle,
-          all_held_messages_are_extended_in_batches_when_half_their_time_is_over,
-          a_failed_extension_entry_is_sent_again_in_time,
-          an_extension_counts_from_its_sending_and_not_from_its_answer,
-          an_extension_that_is_not_answered_is_sent_again_beside_the_first,
-          a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled,
-          a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried,
-          a_failed_handler_whose_lease_is_lost_asks_nothing_of_sqs,
-          a_message_whose_lease_ran_out_before_its_turn_is_never_started,
-          extensions_end_at_twelve_hours_from_the_receive,
-          a_failed_message_is_shown_again_after_a_delay_that_grows_and_is_not_deleted,
-          a_hand_back_waits_for_the_extension_that_is_under_way,
-          held_and_coming_messages_never_exceed_capacity_and_ten,
-          a_lower_limit_hands_back_the_newest_waiting_messages)
+START_TEST(what_was_handled_within_the_wake_is_deleted_at_once)
+{
+    begin(20);
+    f.quick = true;
+    f.wakes = 0;
+    (void)fake_log(&f);
+    fake_deliver_many(&f, "m", 10);
+    ck_assert_ptr_nonnull(strstr(fake_log(&f), "delete:"));
+    ck_assert_int_eq(f.core.deletes.on_wire, 10);
+    ck_assert_int_eq(f.wakes, 1);
+    fake_answer_all(&f);
+    ck_assert_int_eq(f.core.stats.deleted, 10);
+    end();
+}
+END_TEST
+
+UNIT_MAIN(
+    "core", a_message_is_deleted_after_it_was_handled_and_not_before,
+    ten_deletes_go_at_once_and_fewer_wait_a_moment_for_more,
+    a_failed_delete_entry_is_sent_again_and_the_others_are_not,
+    deletes_that_fail_beyond_the_lease_are_given_up_but_for_one_and_the_ids_remembered,
+    a_message_whose_delete_is_not_answered_stays_ours,
+    deletes_are_retried_as_long_as_the_lease_can_be_extended, nothing_is_fetched_while_deletes_are_refused,
+    only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain,
+    a_lease_counts_from_when_the_reply_was_made, what_comes_after_its_visibility_timeout_is_never_started,
+    a_redelivery_renews_the_lease_and_old_extensions_say_nothing_of_it,
+    a_message_that_comes_again_between_a_threads_verdict_and_its_hearing_is_handled,
+    a_delete_refused_for_its_handle_is_not_repeated, a_batch_refused_as_a_whole_is_split_into_single_entries,
+    a_message_redelivered_after_its_confirmed_delete_is_deleted_and_not_handled,
+    a_message_delivered_twice_while_held_is_handled_once_and_deleted_by_its_newest_handle,
+    a_redelivery_while_its_delete_is_on_the_wire_is_deleted_with_the_new_handle,
+    all_held_messages_are_extended_in_batches_when_half_their_time_is_over,
+    a_failed_extension_entry_is_sent_again_in_time,
+    an_extension_counts_from_its_sending_and_not_from_its_answer,
+    an_extension_that_is_not_answered_is_sent_again_beside_the_first,
+    a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled,
+    a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried,
+    a_failed_handler_whose_lease_is_lost_asks_nothing_of_sqs,
+    a_message_whose_lease_ran_out_before_its_turn_is_never_started,
+    extensions_end_at_twelve_hours_from_the_receive,
+    a_failed_message_is_shown_again_after_a_delay_that_grows_and_is_not_deleted,
+    a_hand_back_waits_for_the_extension_that_is_under_way,
+    held_and_coming_messages_never_exceed_capacity_and_ten,
+    a_lower_limit_hands_back_the_newest_waiting_messages, what_was_handled_within_the_wake_is_deleted_at_once)

@@ -77,18 +77,25 @@ static void add(int i, const char *body)
     dispatch_add(&d, &messages[i]);
 }
 
+static int collect_now(void)
+{
+    struct message_list done = TAILQ_HEAD_INITIALIZER(done);
+    struct message *message = NULL;
+    int count = 0;
+    dispatch_collect(&d, &done);
+    TAILQ_FOREACH(message, &done, queue)
+    count++;
+    return count;
+}
+
 /* As the I/O thread: waits for the eventfd until `wanted` messages are done. */
 static void collect(struct pool *pool, int wanted)
 {
     for (int got = 0; got < wanted;) {
         struct pollfd fd = {.fd = pool_event_fd(pool), .events = POLLIN};
-        struct message_list done = TAILQ_HEAD_INITIALIZER(done);
-        struct message *message = NULL;
         ck_assert_msg(poll(&fd, 1, 60000) == 1, "no wake-up with %d of %d done", got, wanted);
         pool_acknowledge(pool);
-        dispatch_collect(&d, &done);
-        TAILQ_FOREACH(message, &done, queue)
-        got++;
+        got += collect_now();
     }
 }
 
@@ -96,14 +103,17 @@ static void run_all(uint32_t flags, int threads, int capacity)
 {
     struct handler handler = counting(flags);
     struct pool *pool = start(&handler, NULL, threads, capacity);
+    int here = 0;
     for (int i = 0; i < COUNT; i++) {
         add(i, "b");
-        if (i % 10 == 9)
-            pool_wake(pool);
+        if (i % 10 == 9 && pool_wake(pool))
+            here += collect_now();
     }
-    collect(pool, COUNT);
+    collect(pool, COUNT - here);
     ck_assert_int_eq(atomic_load(&g_calls), COUNT);
     ck_assert_int_le(atomic_load(&g_most), capacity);
+    if (flags == 0)
+        ck_assert_int_eq(here, 0);
     pool_destroy(pool);
     dispatch_clean_up(&d);
 }
@@ -122,6 +132,55 @@ START_TEST(a_quick_handler_loses_no_wake_up)
     g_gated = 0;
     for (int i = 0; i < 20; i++)
         run_all(SLUICE_NONBLOCKING, 8, 8);
+}
+END_TEST
+
+static pthread_t g_handled_by;
+static int g_handling_us;
+
+static enum sluice_verdict who_handle(void *instance, const struct sluice_message *message,
+                                      const struct sluice_context *context)
+{
+    (void)instance;
+    (void)message;
+    (void)context;
+    g_handled_by = pthread_self();
+    (void)usleep((useconds_t)g_handling_us);
+    return SLUICE_DONE;
+}
+
+/* A wake with one message, which is handled when this returns. True: this thread has handled it. */
+static bool handled_here(struct pool *pool)
+{
+    add(0, "b");
+    bool here = pool_wake(pool);
+    if (!here)
+        collect(pool, 1);
+    else
+        ck_assert_int_eq(collect_now(), 1);
+    ck_assert_int_eq(here, pthread_equal(g_handled_by, pthread_self()) != 0);
+    return here;
+}
+
+START_TEST(a_handler_is_called_by_the_io_thread_as_long_as_it_is_quick)
+{
+    struct handler handler = counting(SLUICE_NONBLOCKING);
+    handler.handle = who_handle;
+    struct pool *pool = start(&handler, NULL, 2, 2);
+    g_handling_us = 2000; /* longer than it should be, no disaster: a thousand wakes go to the threads */
+    ck_assert(handled_here(pool));
+    for (int i = 0; i < 1000; i++) {
+        g_handling_us = 0;
+        ck_assert(!handled_here(pool));
+    }
+    g_handling_us = 110000; /* holds up everything: never again */
+    ck_assert(handled_here(pool));
+    for (int i = 0; i < 1001; i++) {
+        g_handling_us = 0;
+        ck_assert(!handled_here(pool));
+    }
+    pool_destroy(pool);
+    dispatch_clean_up(&d);
 }
 END_TEST
 
@@ -317,7 +376,8 @@ START_TEST(a_ledger_that_can_not_be_written_fails_the_message)
 END_TEST
 
 UNIT_MAIN("pool", every_message_is_handled_once_and_never_more_than_the_capacity_at_once,
-          a_quick_handler_loses_no_wake_up, all_slots_run_at_once_and_waiting_messages_can_be_taken_back,
+          a_quick_handler_loses_no_wake_up, a_handler_is_called_by_the_io_thread_as_long_as_it_is_quick,
+          all_slots_run_at_once_and_waiting_messages_can_be_taken_back,
           more_capacity_wakes_threads_for_what_waits, a_failed_verdict_carries_its_reason,
           a_lapsed_message_is_reported_and_not_handled, a_payment_is_one_ledger_line_and_takes_its_time,
           a_payment_whose_lease_is_lost_is_not_made, a_ledger_that_can_not_be_written_fails_the_message)

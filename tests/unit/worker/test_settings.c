@@ -191,7 +191,8 @@ START_TEST(the_manual_names_every_option)
         (void)snprintf(name, sizeof name, "`%.*s`", (int)strcspn(at + 3, " "), at + 3);
         if (strcmp(name, "`--help`") == 0 || strcmp(name, "`--version`") == 0)
             continue;
-        ck_assert_msg(strstr(strbuf_str(&manual), name) != NULL, "neither docs/worker.md nor handlers.md names %s", name);
+        ck_assert_msg(strstr(strbuf_str(&manual), name) != NULL,
+                      "neither docs/worker.md nor handlers.md names %s", name);
         options++;
     }
     ck_assert_int_ge(options, 13);

@@ -36,7 +36,9 @@ enum sluice_verdict {
 };
 
 enum sluice_handler_flags {
-    SLUICE_NONBLOCKING = 1U << 0, /* handle() takes microseconds and never waits: few threads serve many */
+    SLUICE_NONBLOCKING =
+        1U
+        << 0, /* handle() takes microseconds and never waits: the thread that does all the I/O may call it */
     SLUICE_WANTS_ATTRIBUTES = 1U << 1, /* fetch the message attributes too */
     SLUICE_WANTS_ORIGIN = 1U << 2      /* fetch sender_id and first_receive_ms too */
 };
