@@ -28,6 +28,8 @@ struct message *core_message_new(struct core *core, struct sqs_message *sqs, int
     struct message *message = xcalloc(1, sizeof *message);
     message->first = sqs;
     message->newest = sqs;
+    if (core->settings.fifo)
+        message->group_id = sqs->group_id != NULL ? sqs->group_id : "";
     message->phase = MESSAGE_GONE;
     message->retry_delay_s = -1;
     message->status = INT64_MIN;
@@ -176,6 +178,7 @@ void core_lease_lost(struct core *core, struct message *message, int64_t now_ms,
     message->lease.lost = true;
     core->stats.lease_lost++;
     core_lease_changed(core, message);
+    core_hand_back_behind(core, message, now_ms);
     bool waited = dispatch_withdraw(core->dispatch, message);
     bool started = !waited && (message->dispatched || message->outcome != OUTCOME_NONE);
     LOG(LOG_WARNING, "lease lost", LOG_STR("message_id", message->newest->id), LOG_STR("why", why),
@@ -198,9 +201,11 @@ static void check_leases(struct core *core, int64_t now_ms)
     while (message != NULL) {
         struct message *next = TAILQ_NEXT(message, leased);
         int64_t next_ms = lease_next_ms(&message->lease);
-        if (!message->lease.lost && lease_over(&message->lease, now_ms))
+        if (!message->lease.lost && lease_over(&message->lease, now_ms)) {
             core_lease_lost(core, message, now_ms, "the visibility timeout ran out");
-        else if (next_ms < core->lease_scan_ms)
+            if (core->settings.fifo) /* the next one may have stood behind it */
+                next = TAILQ_FIRST(&core->leased);
+        } else if (next_ms < core->lease_scan_ms)
             core->lease_scan_ms = next_ms;
         message = next;
     }
@@ -260,14 +265,16 @@ void core_message_hand_over(struct core *core, struct message *message)
     core->woken = true;
 }
 
-/* It was received more often than it may fail: whoever had it crashed over it, or lost it. */
+/* It was received more often than it may fail: whoever had it crashed over it, or lost it. In a FIFO queue
+ * it may have stood behind another one every time, so that says nothing. */
 static bool is_poison(const struct core *core, const struct sqs_message *sqs)
 {
-    return core->settings.dlq && core->settings.max_receives > 0 &&
+    return core->settings.dlq && !core->settings.fifo && core->settings.max_receives > 0 &&
            sqs->receive_count > core->settings.max_receives;
 }
 
-void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms)
+void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, bool hand_back,
+                         int64_t now_ms)
 {
     struct known_entry *entry = known_find(&core->known, sqs->id);
     if (entry != NULL) {
@@ -279,7 +286,7 @@ void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t sta
         return;
     }
     struct message *message = core_message_new(core, sqs, start_ms);
-    if (core->stage != CORE_RUNNING) {
+    if (core->stage != CORE_RUNNING || hand_back) {
         core_message_release(core, message, 0, true, now_ms);
         return;
     }
@@ -318,10 +325,10 @@ void core_set_capacity(struct core *core)
  * first. */
 static void trim(struct core *core, int64_t now_ms)
 {
-    struct flow_view view = core_flow_view(core, now_ms);
-    for (int excess = flow_excess(&view); excess > 0; excess--) {
-        struct message *message = dispatch_withdraw_newest(core->dispatch);
-        if (message == NULL)
+    struct message *message = NULL;
+    for (;;) {
+        struct flow_view view = core_flow_view(core, now_ms);
+        if (flow_excess(&view) == 0 || (message = dispatch_withdraw_newest(core->dispatch)) == NULL)
             return;
         message->dispatched = false;
         core_message_release(core, message, 0, true, now_ms);
@@ -456,14 +463,12 @@ int64_t core_oldest_held_ms(const struct core *core, int64_t now_ms)
 
 void core_get_stats(struct core *core, int64_t now_ms, struct telemetry_stats *ret_stats)
 {
-    int waiting = 0;
-    int running = 0;
-    dispatch_counts(core->dispatch, &waiting, &running);
+    struct dispatch_counts counts = dispatch_count(core->dispatch);
     *ret_stats = core->stats;
     ret_stats->t_ms = now_ms;
     ret_stats->state = core->stage == CORE_RUNNING ? TELEMETRY_RUNNING : TELEMETRY_DRAINING;
-    ret_stats->busy = running;
-    ret_stats->waiting = waiting;
+    ret_stats->busy = counts.running;
+    ret_stats->waiting = counts.waiting + counts.behind;
     ret_stats->held = core->held_count;
     ret_stats->capacity = core->capacity;
     ret_stats->last_receive_age_ms = now_ms - core->last_receive_ms;

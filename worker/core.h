@@ -40,6 +40,8 @@ enum {
     CORE_QUARANTINE_ATTEMPTS = 8,    /* sends to the DLQ before a message is handed back */
 };
 
+enum { CORE_ATTEMPT_ID_BYTES = 33, CORE_ATTEMPTS_KEPT = 8 };
+
 struct core_settings {
     int threads;       /* handler threads, >= 1 */
     int handler_limit; /* of the handler, 0: none */
@@ -48,6 +50,7 @@ struct core_settings {
     int wait_s;        /* long poll, 0..20 */
     int64_t grace_ms;  /* product */
     struct retry_delays retry;
+    bool fifo;              /* the queue is a FIFO queue */
     bool dlq;               /* there is a queue for ops->quarantine */
     bool dlq_fifo;          /* it is a FIFO queue */
     int max_receives;       /* a message that failed so often goes there; 0: never for that */
@@ -64,10 +67,18 @@ struct core_poll {
     int wait_s; /* 0 until a receive has been answered: a reply that lay in the socket while this process
                  * stood still is known by its Date then, which needs an earlier one */
     int64_t opened_ms;
-    int64_t overdue_ms; /* an answer later than that is not counted on */
-    bool hung;          /* seen to be overdue */
-    void *owner;        /* for the ops, as is call */
+    int64_t overdue_ms;                     /* an answer later than that is not counted on */
+    bool hung;                              /* seen to be overdue */
+    char attempt_id[CORE_ATTEMPT_ID_BYTES]; /* ReceiveRequestAttemptId, "": none */
+    void *owner;                            /* for the ops, as is call */
     void *call;
+};
+
+/* A receive whose answer was lost. */
+struct core_attempt {
+    char id[CORE_ATTEMPT_ID_BYTES];
+    int asked;
+    int64_t until_ms; /* what it may have hidden is visible again then */
 };
 
 enum core_batch_kind { BATCH_DELETE, BATCH_RELEASE, BATCH_EXTEND, BATCH_QUARANTINE, BATCH_KIND_MAX };
@@ -144,8 +155,9 @@ struct core {
     int64_t poll_retry_ms; /* receives failed: none before this */
     int poll_failures;     /* in a row */
     int polls_hung;        /* since a receive was answered */
-    int early_empties;     /* empty answers before their wait was over, in a row */
-    int ask_max;           /* messages a poll may ask for; less after a reply that was too large */
+    struct core_attempt lost_attempts[CORE_ATTEMPTS_KEPT];
+    int early_empties; /* empty answers before their wait was over, in a row */
+    int ask_max;       /* messages a poll may ask for; less after a reply that was too large */
     bool ever_received;
     int64_t refused_since_ms; /* never worked and refused since then; 0: not */
 

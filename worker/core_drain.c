@@ -14,6 +14,7 @@
 static void hand_back_waiting(struct core *core, int64_t now_ms)
 {
     struct message *message = NULL;
+    core_hand_back_behind(core, NULL, now_ms);
     while ((message = dispatch_withdraw_newest(core->dispatch)) != NULL) {
         message->dispatched = false;
         core_message_release(core, message, 0, true, now_ms);

@@ -1,5 +1,5 @@
 /* What the files of the core (core.c, core_polls.c, core_verdicts.c, core_acks.c, core_quarantine.c,
- * core_drain.c) share; nobody else includes this. */
+ * core_groups.c, core_drain.c) share; nobody else includes this. */
 #ifndef SLUICE_WORKER_CORE_INTERNAL_H
 #define SLUICE_WORKER_CORE_INTERNAL_H
 
@@ -55,8 +55,10 @@ void core_poll_cancel(struct core *core, struct core_poll *poll);
 /* Since when the oldest message is held that waits or is handled; 0: none is. */
 int64_t core_oldest_held_ms(const struct core *core, int64_t now_ms);
 
-/* Takes over a received message; start_ms: when SQS hid it, at the latest. */
-void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, int64_t now_ms);
+/* Takes over a received message; start_ms: when SQS hid it, at the latest; hand_back: it is not to be
+ * handled now. */
+void core_message_accept(struct core *core, struct sqs_message *sqs, int64_t start_ms, bool hand_back,
+                         int64_t now_ms);
 
 /* ---- core_polls.c ---- */
 
@@ -86,6 +88,17 @@ void core_send_quarantines(struct core *core, int64_t now_ms);
 /* The end of its send. */
 void core_quarantine_answered(struct core *core, struct message *message, enum acks_fate fate,
                               const char *code, int64_t now_ms);
+
+/* ---- core_groups.c; nothing happens unless the queue is FIFO ---- */
+
+/* Hands back, unstarted, what stands behind the message in its group; NULL: behind any message. */
+void core_hand_back_behind(struct core *core, struct message *message, int64_t now_ms);
+/* A message that was collected and is not done leaves its group, and nothing behind it may start. */
+void core_group_stop(struct core *core, struct message *message, int64_t now_ms);
+/* Gives a poll an attempt id; that of a receive whose answer was lost, if there is one it has room for. */
+void core_attempt_begin(struct core *core, struct core_poll *poll, int64_t now_ms);
+/* Nobody knows what the poll would have brought: its id is kept. */
+void core_attempt_lost(struct core *core, const struct core_poll *poll, int64_t now_ms);
 
 /* ---- core_drain.c ---- */
 

@@ -101,7 +101,8 @@ static void set_target(struct core *core, const struct core_poll *poll, int got,
     struct flow_answer answer = {.capacity = core->capacity,
                                  .asked = poll->asked,
                                  .got = got,
-                                 .slots_free = core->held_count < core->capacity,
+                                 .slots_free = core->held_count - dispatch_count(core->dispatch).behind <
+                                               core->capacity,
                                  .early = wait_ms == 0 || (now_ms - poll->opened_ms) * 10 < wait_ms};
     core->poll_target = flow_target_after(core->poll_target, &answer);
     if (got >= poll->asked && core->ask_max < SQS_BATCH_MAX)
@@ -121,6 +122,7 @@ static void on_receive_ok(struct core *core, const struct core_poll *poll, int64
                           const struct aws_result *result, const struct sqs_receive_reply *reply)
 {
     int got = (int)(reply->count + reply->bad_md5);
+    bool is_torn = core->settings.fifo && reply->bad_md5 > 0; /* the others may stand behind those */
     if (core->poll_failures > 0)
         LOG(LOG_INFO, "receiving works again", LOG_INT("failures", core->poll_failures));
     core->poll_failures = 0;
@@ -135,7 +137,7 @@ static void on_receive_ok(struct core *core, const struct core_poll *poll, int64
     warn_of_md5(core, reply);
     for (size_t i = 0; i < reply->count; i++) {
         core->stats.received_again += reply->messages[i]->receive_count > 1;
-        core_message_accept(core, reply->messages[i], now_ms - result->reply_age_product_ms, now_ms);
+        core_message_accept(core, reply->messages[i], now_ms - result->reply_age_product_ms, is_torn, now_ms);
     }
     set_target(core, poll, got, now_ms);
     pace_empties(core, poll, got, now_ms);
@@ -164,8 +166,11 @@ struct flow_view core_flow_view(struct core *core, int64_t now_ms)
         core->pace.samples > 0 ? core->pace.mean_ms : (double)core_oldest_held_ms(core, now_ms);
     view.prefetch = flow_prefetch(core->capacity, visibility_ms / 2, handling_ms);
     view.keep = flow_prefetch(core->capacity, visibility_ms, handling_ms);
-    int running = 0;
-    dispatch_counts(core->dispatch, &view.waiting, &running);
+    /* What stands behind others of its group takes no slot and keeps none busy; SQS bounds it, ten a group.
+     */
+    struct dispatch_counts counts = dispatch_count(core->dispatch);
+    view.waiting = counts.waiting;
+    view.held -= counts.behind;
     view.polls = polls_in_time(core, now_ms);
     view.target = core->poll_target;
     int unacked =
@@ -180,6 +185,7 @@ static void give_up_oldest_poll(struct core *core, int64_t now_ms)
 {
     struct core_poll *poll = TAILQ_FIRST(&core->polls);
     LOG(LOG_WARNING, "receive given up: no answer", LOG_INT("open_ms", now_ms - poll->opened_ms));
+    core_attempt_lost(core, poll, now_ms);
     core_poll_cancel(core, poll);
 }
 
@@ -229,12 +235,20 @@ void core_open_polls(struct core *core, int64_t now_ms)
         struct core_poll *poll = xcalloc(1, sizeof *poll);
         poll->asked = asked < core->ask_max ? asked : core->ask_max;
         set_times(core, poll, now_ms);
+        core_attempt_begin(core, poll, now_ms);
         TAILQ_INSERT_TAIL(&core->polls, poll, link);
         core->poll_count++;
         core->polled += poll->asked;
         core->stats.calls++;
         core->ops.receive(core->ops.arg, poll);
     }
+}
+
+/* It may have taken effect, and would bring the same again. */
+static bool is_answer_lost(const struct aws_result *result)
+{
+    return result->kind == AWS_KIND_TRANSIENT ||
+           (result->kind == AWS_KIND_BAD_REPLY && strcmp(result->code, "ReplyTooLarge") != 0);
 }
 
 void core_on_receive(struct core *core, struct core_poll *poll, int64_t now_ms,
@@ -244,7 +258,9 @@ void core_on_receive(struct core *core, struct core_poll *poll, int64_t now_ms,
     core_poll_free(core, poll);
     if (result->kind == AWS_KIND_OK)
         on_receive_ok(core, &answered, now_ms, result, reply);
-    else
+    else if (is_answer_lost(result))
+        core_attempt_lost(core, &answered, now_ms);
+    if (result->kind != AWS_KIND_OK)
         on_receive_failed(core, answered.asked, now_ms, result);
     core_run(core, now_ms);
 }

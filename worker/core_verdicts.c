@@ -144,6 +144,8 @@ void core_collect(struct core *core, int64_t now_ms)
     while ((message = TAILQ_FIRST(&done)) != NULL) {
         TAILQ_REMOVE(&done, message, queue);
         message->dispatched = false;
+        if (message->outcome != OUTCOME_DONE)
+            core_group_stop(core, message, now_ms);
         if (message->outcome == OUTCOME_LAPSED) {
             on_lapsed(core, message, now_ms);
             continue;

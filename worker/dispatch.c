@@ -6,11 +6,13 @@ void dispatch_init(struct dispatch *d, int capacity)
     *d = (struct dispatch){.capacity = capacity};
     (void)pthread_mutex_init(&d->lock, NULL);
     TAILQ_INIT(&d->waiting);
+    TAILQ_INIT(&d->behind);
     TAILQ_INIT(&d->done);
 }
 
 void dispatch_clean_up(struct dispatch *d)
 {
+    groups_clean_up(&d->groups);
     (void)pthread_mutex_destroy(&d->lock);
 }
 
@@ -21,6 +23,20 @@ static void put_done(struct dispatch *d, struct message *message)
     d->done_count++;
 }
 
+static void put_waiting(struct dispatch *d, struct message *message)
+{
+    message->place = PLACE_WAITING;
+    TAILQ_INSERT_TAIL(&d->waiting, message, queue);
+    d->waiting_count++;
+}
+
+static void put_behind(struct dispatch *d, struct message *message)
+{
+    message->place = PLACE_BEHIND;
+    TAILQ_INSERT_TAIL(&d->behind, message, queue);
+    d->behind_count++;
+}
+
 static void remove_waiting(struct dispatch *d, struct message *message)
 {
     TAILQ_REMOVE(&d->waiting, message, queue);
@@ -28,12 +44,39 @@ static void remove_waiting(struct dispatch *d, struct message *message)
     message->place = PLACE_OUTSIDE;
 }
 
+static void remove_behind(struct dispatch *d, struct message *message)
+{
+    TAILQ_REMOVE(&d->behind, message, queue);
+    d->behind_count--;
+    message->place = PLACE_OUTSIDE;
+}
+
+/* Out of its group, which goes on with the next one. */
+static void leave_group(struct dispatch *d, struct message *message)
+{
+    struct message *next = groups_leave(&d->groups, message);
+    if (next == NULL)
+        return;
+    remove_behind(d, next);
+    put_waiting(d, next);
+}
+
+static void withdraw(struct dispatch *d, struct message *message)
+{
+    if (message->place == PLACE_BEHIND)
+        remove_behind(d, message);
+    else
+        remove_waiting(d, message);
+    leave_group(d, message);
+}
+
 void dispatch_add(struct dispatch *d, struct message *message)
 {
     (void)pthread_mutex_lock(&d->lock);
-    message->place = PLACE_WAITING;
-    TAILQ_INSERT_TAIL(&d->waiting, message, queue);
-    d->waiting_count++;
+    if (message->group_id == NULL || groups_join(&d->groups, message))
+        put_waiting(d, message);
+    else
+        put_behind(d, message);
     (void)pthread_mutex_unlock(&d->lock);
 }
 
@@ -47,9 +90,9 @@ void dispatch_set_capacity(struct dispatch *d, int capacity)
 bool dispatch_withdraw(struct dispatch *d, struct message *message)
 {
     (void)pthread_mutex_lock(&d->lock);
-    bool waiting = message->place == PLACE_WAITING;
+    bool waiting = message->place == PLACE_WAITING || message->place == PLACE_BEHIND;
     if (waiting)
-        remove_waiting(d, message);
+        withdraw(d, message);
     (void)pthread_mutex_unlock(&d->lock);
     return waiting;
 }
@@ -58,10 +101,30 @@ struct message *dispatch_withdraw_newest(struct dispatch *d)
 {
     (void)pthread_mutex_lock(&d->lock);
     struct message *message = TAILQ_LAST(&d->waiting, message_list);
+    struct message *behind = message != NULL ? groups_last_behind(message) : NULL;
+    message = behind != NULL ? behind : message;
     if (message != NULL)
-        remove_waiting(d, message);
+        withdraw(d, message);
     (void)pthread_mutex_unlock(&d->lock);
     return message;
+}
+
+struct message *dispatch_withdraw_behind(struct dispatch *d, struct message *message)
+{
+    (void)pthread_mutex_lock(&d->lock);
+    struct message *last =
+        message != NULL ? groups_last_behind(message) : TAILQ_LAST(&d->behind, message_list);
+    if (last != NULL)
+        withdraw(d, last);
+    (void)pthread_mutex_unlock(&d->lock);
+    return last;
+}
+
+void dispatch_leave_group(struct dispatch *d, struct message *message)
+{
+    (void)pthread_mutex_lock(&d->lock);
+    leave_group(d, message);
+    (void)pthread_mutex_unlock(&d->lock);
 }
 
 void dispatch_collect(struct dispatch *d, struct message_list *out)
@@ -75,12 +138,13 @@ void dispatch_collect(struct dispatch *d, struct message_list *out)
     (void)pthread_mutex_unlock(&d->lock);
 }
 
-void dispatch_counts(struct dispatch *d, int *ret_waiting, int *ret_running)
+struct dispatch_counts dispatch_count(struct dispatch *d)
 {
     (void)pthread_mutex_lock(&d->lock);
-    *ret_waiting = d->waiting_count;
-    *ret_running = d->running_count;
+    struct dispatch_counts counts = {
+        .waiting = d->waiting_count, .behind = d->behind_count, .running = d->running_count};
     (void)pthread_mutex_unlock(&d->lock);
+    return counts;
 }
 
 struct message *dispatch_take(struct dispatch *d, int64_t now_ms)
@@ -103,6 +167,8 @@ void dispatch_finish(struct dispatch *d, struct message *message)
 {
     d->running_count--;
     put_done(d, message);
+    if (message->outcome == OUTCOME_DONE)
+        leave_group(d, message);
 }
 
 int dispatch_startable(const struct dispatch *d)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+struct group;
 struct known_entry;
 
 /* Where a message is in the I/O thread's books; core_message_set_phase() in core.c is the only writer. */
@@ -29,7 +30,13 @@ enum message_phase {
 };
 
 /* Where it is in the dispatch queue. */
-enum message_place { PLACE_OUTSIDE, PLACE_WAITING, PLACE_RUNNING, PLACE_DONE };
+enum message_place {
+    PLACE_OUTSIDE,
+    PLACE_BEHIND, /* another one of its group comes first */
+    PLACE_WAITING,
+    PLACE_RUNNING,
+    PLACE_DONE
+};
 
 enum message_outcome {
     OUTCOME_NONE,
@@ -48,10 +55,13 @@ struct message {
     struct sqs_message *first;
     struct sqs_message *newest;
     int deliveries;
+    const char *group_id; /* in `first`; NULL: nothing orders it */
 
     /* under the dispatch queue's lock */
     TAILQ_ENTRY(message) queue;
     enum message_place place;
+    struct group *group; /* groups.h; NULL: in none */
+    TAILQ_ENTRY(message) grouped;
 
     /* written by the handler thread before the message is done, read by the I/O thread after */
     enum message_outcome outcome;

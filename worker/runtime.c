@@ -122,7 +122,10 @@ static void op_receive(void *arg, struct core_poll *poll)
         .visibility_timeout_s = rt->core.settings.visibility_s,
         .system = (rt->flags & SLUICE_WANTS_ORIGIN) != 0 ? SQS_SYSTEM_ORIGIN : 0,
         .message_attributes = (rt->flags & SLUICE_WANTS_ATTRIBUTES) != 0,
+        .attempt_id = poll->attempt_id[0] != '\0' ? poll->attempt_id : NULL,
     };
+    if (rt->settings->fifo)
+        request.system |= SQS_SYSTEM_FIFO;
     if (rt->settings->dlq_url != NULL) { /* they go there with the message */
         request.message_attributes = true;
         request.system |= SQS_SYSTEM_FIFO;
@@ -447,6 +450,7 @@ static void start_core(struct runtime *rt)
                                      .concurrency = (int)rt->settings->concurrency,
                                      .retry = rt->settings->retry,
                                      .dlq = rt->settings->dlq_url != NULL,
+                                     .fifo = rt->settings->fifo,
                                      .dlq_fifo = rt->settings->fifo,
                                      .max_receives = (int)rt->settings->max_receives,
                                      .idempotency_window = (int)rt->settings->idempotency_window,

@@ -131,6 +131,7 @@ static inline void fake_release(struct sqs_message *message)
 {
     g_fake->live--;
     free((char *)message->id);
+    free((char *)message->group_id);
     free((char *)message->receipt_handle);
     free(message);
 }
@@ -187,6 +188,8 @@ static inline struct sqs_message *fake_message(struct fake *f, const char *id, i
     char handle[128];
     (void)snprintf(handle, sizeof handle, "%s#%d", id, ++f->serial);
     message->id = xstrdup(id);
+    if (f->core.settings.fifo) /* "a12" is of group "a" */
+        message->group_id = xstrndup(id, strcspn(id, "0123456789"));
     message->receipt_handle = xstrdup(handle);
     message->body = "{}";
     message->body_len = 2;
