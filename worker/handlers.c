@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static const struct handler *const ALL[] = {&HANDLER_PAYMENT, &HANDLER_NOOP, &HANDLER_EXEC,
-                                            &HANDLER_STDIO,   &HANDLER_HTTP, NULL};
+static const struct handler *const ALL[] = {&HANDLER_PAYMENT, &HANDLER_NOOP,   &HANDLER_EXEC, &HANDLER_STDIO,
+                                            &HANDLER_HTTP,    &HANDLER_PLUGIN, NULL};
 
 const struct handler *const *handler_all(void)
 {

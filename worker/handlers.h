@@ -9,5 +9,6 @@ extern const struct handler HANDLER_NOOP;
 extern const struct handler HANDLER_PAYMENT;
 extern const struct handler HANDLER_HTTP;
 extern const struct handler HANDLER_STDIO;
+extern const struct handler HANDLER_PLUGIN;
 
 #endif

@@ -62,7 +62,7 @@ static void context_set_reason(const struct sluice_context *context, const char 
 {
     struct message *message = message_of(context);
     free(message->reason);
-    message->reason = xstrndup(reason, strnlen(reason, MESSAGE_REASON_MAX));
+    message->reason = reason != NULL ? xstrndup(reason, strnlen(reason, MESSAGE_REASON_MAX)) : NULL;
 }
 
 static void context_set_retry_delay(const struct sluice_context *context, int64_t seconds)
@@ -99,12 +99,21 @@ static int context_cancel_fd(const struct sluice_context *context)
     return thread->cancel_fd;
 }
 
-static void context_log(const struct sluice_context *context, enum sluice_log_level level, const char *text)
+void pool_log(enum sluice_log_level level, const char *text, const char *message_id)
 {
     static const enum log_level LEVELS[] = {LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR};
-    const struct message *message = message_of(context);
-    LOG(level <= SLUICE_LOG_ERROR ? LEVELS[level] : LOG_ERROR, text,
-        LOG_STR("message_id", message->first->id));
+    enum log_level ours = (unsigned)level <= SLUICE_LOG_ERROR ? LEVELS[level] : LOG_ERROR;
+    if (text == NULL)
+        text = "";
+    if (message_id != NULL)
+        LOG(ours, text, LOG_STR("message_id", message_id));
+    else
+        LOG(ours, text);
+}
+
+static void context_log(const struct sluice_context *context, enum sluice_log_level level, const char *text)
+{
+    pool_log(level, text, message_of(context)->first->id);
 }
 
 static enum sluice_verdict call_handler(const struct pool *pool, const struct sluice_message *view,

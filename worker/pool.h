@@ -42,6 +42,9 @@ void pool_acknowledge(struct pool *pool);
  * list, and the eventfd does not tell of them. */
 bool pool_wake(struct pool *pool);
 
+/* A handler's line for the worker's log; message_id NULL: about no message. Thread-safe. */
+void pool_log(enum sluice_log_level level, const char *text, const char *message_id);
+
 /* Ends and joins all threads; waits for running handlers. Accepts NULL. */
 void pool_destroy(struct pool *pool);
 

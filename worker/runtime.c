@@ -375,6 +375,11 @@ static int start_threads(struct runtime *rt)
     return rt->pool != NULL ? 0 : fail("handler threads not started", &err, EXIT_CODE_CONFIG);
 }
 
+static void host_log(enum sluice_log_level level, const char *text)
+{
+    pool_log(level, text, NULL);
+}
+
 static int open_handler(struct runtime *rt)
 {
     struct err err;
@@ -385,7 +390,8 @@ static int open_handler(struct runtime *rt)
                                     .threads = (int)rt->settings->threads,
                                     .queue_url = rt->settings->queue_url,
                                     .arguments = rt->settings->arguments,
-                                    .argument_count = rt->settings->argument_count};
+                                    .argument_count = rt->settings->argument_count,
+                                    .log = host_log};
     rt->instance = handler->open(rt->settings->handler_options, &rt->host, &err);
     if (rt->instance == NULL)
         return fail("handler not opened", &err, handler->open_exit_code);

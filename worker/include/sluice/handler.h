@@ -3,7 +3,7 @@
  * --plugin FILE` offers, and what it is offered. This header alone is needed; docs/handlers.md has a complete
  * example.
  *
- * The shared object exports one function, sluice_handler(). handle() is called on many handler threads at
+ * The shared object exports one function, sluice_plugin(). handle() is called on many handler threads at
  * once, at most limit() of them; it may block, the message's visibility timeout is extended meanwhile. open()
  * and close() are called once each, on the main thread, while no handle() runs.
  *
@@ -23,6 +23,13 @@ extern "C" {
 #endif
 
 #define SLUICE_HANDLER_ABI 1
+
+/* On the exported function: it is visible whatever -fvisibility says. */
+#if defined(__GNUC__)
+#define SLUICE_HANDLER_EXPORT __attribute__((visibility("default")))
+#else
+#define SLUICE_HANDLER_EXPORT
+#endif
 
 /* What became of a message. Any other value counts as SLUICE_FAILED. */
 enum sluice_verdict {
@@ -113,6 +120,8 @@ struct sluice_host {
     /* What stood behind "--" on the command line, NULL-terminated; arguments of the handler. */
     const char *const *arguments;
     size_t argument_count;
+    /* One line in the worker's log, for what belongs to no message. On any thread, until close() returns. */
+    void (*log)(enum sluice_log_level level, const char *text);
 };
 
 struct sluice_handler {
@@ -137,7 +146,7 @@ struct sluice_handler {
 
 /* The one exported function. Returns a struct that lives as long as the shared object, or NULL to be refused.
  */
-const struct sluice_handler *sluice_handler(void);
+SLUICE_HANDLER_EXPORT const struct sluice_handler *sluice_plugin(void);
 
 #ifdef __cplusplus
 }
