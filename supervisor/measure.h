@@ -50,6 +50,9 @@ struct measure {
 /* Reads "1,5,20,100" into numbers. Returns how many, or -1 with err. */
 int measure_parse_threads(const char *text, int64_t numbers[static MEASURE_ROWS_MAX], struct err *err);
 
+/* "thread", "threads", "naive poller" or "naive pollers". */
+const char *measure_row_word(const struct measure_row *row);
+
 /* Measures row by row; what goes wrong is in failures. */
 void measure_run(struct measure *measure);
 void measure_clean_up(struct measure *measure);

@@ -16,7 +16,7 @@ enum {
     PANEL_STEP = 212,
     BELOW = 16
 };
-enum { TICKS_X = 12, TICKS_Y = 4, POINTS_MAX = 900 }; /* more points than pixels show nothing */
+enum { TICKS_X = 12, TICKS_Y = 4, POINTS_MAX = 400 }; /* more points than pixels show nothing */
 
 #define COLOR_DEPTH "#3b6fb6"
 #define COLOR_DONE "#1a7f37"
@@ -143,8 +143,8 @@ static void draw_panel(const struct panel *p, struct strbuf *out)
     (void)snprintf(text, sizeof text,
                    "%" PRId64 " %s: true %.3f/s of %.3f/s; apparent %.2f/s in the first minute; %" PRId64
                    " paid twice, %" PRId64 " left",
-                   row->setup.threads, row->setup.naive ? "pollers" : "threads", f->true_rate, f->limit_rate,
-                   f->apparent_rate, f->duplicates, f->undeleted);
+                   row->setup.threads, measure_row_word(row), f->true_rate, f->limit_rate, f->apparent_rate,
+                   f->duplicates, f->undeleted);
     svg_text(LEFT, p->top - 10, &head, text, out);
     draw_axes(p, out);
     draw_depth(p, out);

@@ -134,6 +134,7 @@ void measure_compute(const struct measure_setup *setup, const struct measure_see
     look_at_depth(seen, f);
     count_payments(seen, setup->orders, f);
     check_physics(setup, seen, f);
+    f->paid_undeleted = f->completed > f->deleted ? f->completed - f->deleted : 0;
     double span_s = (double)(queue->last_delete_us - queue->first_receive_us) / 1e6;
     if (queue->deleted > 0 && span_s > 0) {
         f->true_rate = (double)queue->deleted / span_s;

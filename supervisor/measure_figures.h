@@ -75,6 +75,7 @@ struct measure_figures {
     int64_t completed;        /* distinct orders paid */
     int64_t deleted;          /* messages */
     int64_t undeleted;        /* left in the queue */
+    int64_t paid_undeleted;   /* of them: paid already, so they will be paid again */
     int64_t payments;         /* lines of the ledger */
     int64_t duplicates;       /* orders paid more than once */
     int64_t paid_again;       /* payments beyond the first of their order */

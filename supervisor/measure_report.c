@@ -11,6 +11,13 @@ static const struct measure_setup *common_setup(const struct measure *m)
     return &m->rows[0].setup;
 }
 
+const char *measure_row_word(const struct measure_row *row)
+{
+    if (row->setup.naive)
+        return row->setup.threads == 1 ? "naive poller" : "naive pollers";
+    return row->setup.threads == 1 ? "thread" : "threads";
+}
+
 static double slots_rate(const struct measure *m)
 {
     const struct measure_setup *setup = common_setup(m);
@@ -69,6 +76,7 @@ static void write_row(struct jsonw *w, const struct measure_row *row)
     jsonw_key_int(w, "completed", f->completed);
     jsonw_key_int(w, "deleted", f->deleted);
     jsonw_key_int(w, "undeleted", f->undeleted);
+    jsonw_key_int(w, "paid_undeleted", f->paid_undeleted);
     jsonw_key_int(w, "payments", f->payments);
     jsonw_key_int(w, "paid_again", f->paid_again);
     key_number(w, "paid_once_s", f->paid_once_s, 1e-3);
@@ -189,12 +197,18 @@ static void say_naive(const struct measure *m, struct strbuf *out)
         if (!row->measured)
             continue;
         strbuf_appendf(out,
-                       "%5" PRId64 " pollers, up to %" PRId64 " messages begun: visible down to %" PRId64
-                       " in the first minute; %" PRId64 " payments for %" PRId64 " orders%s",
-                       row->setup.threads, measure_concurrency(&row->setup), f->low_visible_first_minute,
-                       f->payments, f->completed, f->stopped ? "; stopped" : "");
+                       "%5" PRId64 " poller%s, up to %" PRId64 " messages begun: visible down to %" PRId64
+                       " in the first minute;\n      %" PRId64 " payments for %" PRId64 " orders",
+                       row->setup.threads, row->setup.threads == 1 ? "" : "s",
+                       measure_concurrency(&row->setup), f->low_visible_first_minute, f->payments,
+                       f->completed);
         if (f->paid_once_s >= 0)
-            strbuf_appendf(out, "; each paid once after %s", minutes(f->paid_once_s, once));
+            strbuf_appendf(out, ", each paid once after %s", minutes(f->paid_once_s, once));
+        if (f->stopped)
+            strbuf_append_str(out, ", stopped at twice the slots' time");
+        if (f->paid_undeleted > 0)
+            strbuf_appendf(out, "; %" PRId64 " of them are still in the queue and will be paid again",
+                           f->paid_undeleted);
         strbuf_append_char(out, '\n');
     }
     strbuf_append_str(

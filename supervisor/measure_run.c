@@ -416,8 +416,7 @@ static void measure_one(struct run *run)
     char name[32];
 
     say(run, "%" PRId64 " %s, %" PRId64 " orders: at least %.0f s%s", row->setup.threads,
-        row->setup.naive ? "naive pollers" : "threads", row->setup.orders,
-        (double)row->setup.orders / measure_limit_rate(&row->setup),
+        measure_row_word(row), row->setup.orders, (double)row->setup.orders / measure_limit_rate(&row->setup),
         run->measure->speed > 1 ? " of product time" : "");
     run->seen = (struct measure_seen){.samples = &row->samples, .books = &row->books};
     run->drained = false;

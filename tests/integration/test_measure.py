@@ -74,6 +74,7 @@ def test_many_naive_pollers_pay_twice_or_leave_messages(tmp_path):
     assert row["duplicates"] + row["undeleted"] > 0
     assert row["drained_s"] is None or row["duplicates"] > 0
     assert row["deleted"] + row["undeleted"] == 400
+    assert row["paid_undeleted"] == row["completed"] - row["deleted"]
     assert row["payments"] - row["completed"] == row["paid_again"] >= row["duplicates"]
     assert row["true_rate"] <= row["limit_rate"] + 1e-6
     assert row["concurrency_max"] <= 5

@@ -243,6 +243,7 @@ START_TEST(a_naive_consumer_may_pay_twice_and_leave_messages)
     compute(&w);
     ck_assert_int_eq(w.row->figures.duplicates, 1);
     ck_assert_int_eq(w.row->figures.undeleted, 5);
+    ck_assert_int_eq(w.row->figures.paid_undeleted, 5);
     ck_assert_uint_eq(w.measure.failures.count, 0);
     measure_clean_up(&w.measure);
 }
