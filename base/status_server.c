@@ -20,12 +20,12 @@ enum {
     BODY_MAX = 4096,
     IDLE_TIMEOUT_S = 30,
     PAUSE_REAL_MS = 1000,
-    FDS_KEPT_FREE = 32, /* for the program's own connections, pipes and files */
 };
 
 struct status_server {
     struct evhttp *http;
     const char *name;
+    int fds_kept_free;
     const struct status_route *routes;
     void *arg;
     struct evconnlistener *listener; /* the http server's */
@@ -71,7 +71,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
     int probe = fcntl(evconnlistener_get_fd(server->listener), F_DUPFD_CLOEXEC, 0);
     (void)base;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-        (probe < 0 || (rlim_t)probe + FDS_KEPT_FREE >= limit.rlim_cur))
+        (probe < 0 || (rlim_t)probe + (rlim_t)server->fds_kept_free >= limit.rlim_cur))
         rest(server);
     else
         server->short_said = false;
@@ -119,11 +119,12 @@ static void on_request(struct evhttp_request *request, void *arg)
     strbuf_clean_up(&body);
 }
 
-struct status_server *status_server_new(struct event_base *base, int fd, const char *name,
+struct status_server *status_server_new(struct event_base *base, int fd, const char *name, int fds_kept_free,
                                         const struct status_route *routes, void *arg)
 {
     struct status_server *server = xcalloc(1, sizeof *server);
     server->name = name;
+    server->fds_kept_free = fds_kept_free;
     server->routes = routes;
     server->arg = arg;
     server->http = evhttp_new(base);

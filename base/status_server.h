@@ -19,8 +19,9 @@ struct status_route {
 };
 
 /* Serves on fd, which it takes over. `name` ("admin socket") is for the log; it and the routes outlive the
- * server. Aborts when out of memory. */
-struct status_server *status_server_new(struct event_base *base, int fd, const char *name,
+ * server. While fewer than fds_kept_free descriptors are left to the process (its own connections, pipes and
+ * files need them), one connection a second is taken. Aborts when out of memory. */
+struct status_server *status_server_new(struct event_base *base, int fd, const char *name, int fds_kept_free,
                                         const struct status_route *routes, void *arg);
 /* Closes the socket and all connections. Accepts NULL. */
 void status_server_destroy(struct status_server *server);

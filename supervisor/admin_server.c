@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 64 };
+enum { BACKLOG = 64, FDS_KEPT_FREE = 32 };
 
 struct admin_server {
     struct status_server *http;
@@ -98,7 +98,7 @@ int admin_server_new(struct event_base *base, const char *path, const struct sta
         server->device = info.st_dev;
         server->inode = info.st_ino;
     }
-    server->http = status_server_new(base, fd, "admin socket", routes, arg);
+    server->http = status_server_new(base, fd, "admin socket", FDS_KEPT_FREE, routes, arg);
     *ret_server = server;
     return 0;
 }

@@ -2,7 +2,6 @@
 #include "worker/metrics.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #define AT(field) offsetof(struct metrics_view, field)
 #define STAT(field) offsetof(struct metrics_view, stats.field)
@@ -81,19 +80,16 @@ static int64_t count_calls(const struct metrics_calls *calls)
 
 int64_t metrics_value(const struct metric *metric, const struct metrics_view *view)
 {
-    int64_t value = 1;
+    const void *at = (const char *)view + metric->offset;
     if (metric->type == METRIC_CALLS)
         return count_calls(&view->calls);
-    if (metric->type != METRIC_INFO)
-        memcpy(&value, (const char *)view + metric->offset, sizeof value);
-    return value;
+    return metric->type != METRIC_INFO ? *(const int64_t *)at : 1;
 }
 
 const struct histogram *metrics_histogram(const struct metric *metric, const struct metrics_view *view)
 {
-    const struct histogram *histogram = NULL;
-    memcpy(&histogram, (const char *)view + metric->offset, sizeof histogram);
-    return histogram;
+    const void *at = (const char *)view + metric->offset;
+    return *(const struct histogram *const *)at;
 }
 
 /* ---- Prometheus ---- */

@@ -19,6 +19,8 @@
 enum {
     RETRY_REAL_MS = 100,  /* a line that went out in part goes on after this */
     FINISH_REAL_MS = 100, /* what the last line waits for room at most */
+    FDS_KEPT_FREE = 32,   /* for connections and files ... */
+    FDS_A_THREAD = 4,     /* ... and a handler's pipes */
 };
 
 struct report {
@@ -73,7 +75,8 @@ static int serve(struct report *report, struct event_base *base, struct err *err
     int fd = host_port_listen("--metrics-listen", &at, &port, err);
     if (fd < 0)
         return -1;
-    report->server = status_server_new(base, fd, "metrics", ROUTES, report);
+    report->server = status_server_new(
+        base, fd, "metrics", FDS_KEPT_FREE + FDS_A_THREAD * (int)report->settings->threads, ROUTES, report);
     LOG(LOG_INFO, "metrics served", LOG_STR("host", at.host), LOG_INT("port", port));
     return 0;
 }
