@@ -152,6 +152,18 @@ def test_prometheus_text_keeps_its_format_and_agrees_with_the_ledger(spawn, loca
     worker.finish()
 
 
+def test_a_handler_that_never_waits_is_measured_as_well(spawn, localaws, tmp_path):
+    shop = Shop(localaws, tmp_path, speed=1)
+    sent = shop.send_orders(500)
+    worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(), ["--handler", "noop", "--metrics-listen", "127.0.0.1:0"])
+    worker.wait_stats(lambda s: s["deleted"] == len(sent))
+    samples = parse_prometheus(get(metrics_url(worker.process))[0])
+    for name in ("handle", "wait", "lease_margin"):
+        assert one(samples, f"sluice_worker_{name}_seconds_count") == len(sent)
+    assert one(samples, "sluice_worker_busy") == one(samples, "sluice_worker_held") == 0
+    worker.finish()
+
+
 def test_failed_calls_are_told_by_operation_and_outcome(spawn, localaws, tmp_path):
     shop = Shop(localaws, tmp_path)
     shop.inject("DeleteMessageBatch", "error", code="AccessDenied", status=400, count=3)
