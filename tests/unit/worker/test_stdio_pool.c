@@ -5,6 +5,7 @@
 #include "worker/stdio_internal.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -98,6 +99,7 @@ static void lose_lease(struct task *task)
 
 static struct stdio_pool *start(const char *script, int processes, int in_flight, int64_t timeout_ms)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* as the worker does */
     static const char *argv[4];
     struct err err = {""};
     argv[0] = "sh";
