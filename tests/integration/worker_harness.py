@@ -14,8 +14,9 @@ Payment = collections.namedtuple("Payment", "order_id message_id worker pid rece
 
 # Counters of a stats line that never fall, and gauges; see ARCHITECTURE.md, "Contracts".
 COUNTERS = ("received completed failed deleted returned extended lease_lost redelivered receives receives_full "
-            "receives_empty handle_ms_sum wait_ms_sum").split()
-GAUGES = "busy waiting held capacity last_receive_age_ms".split()
+            "receives_empty handle_ms_sum wait_ms_sum retried rejected quarantined duplicates received_again "
+            "receives_failed receives_cancelled extends_failed stale_handles calls").split()
+GAUGES = "busy waiting held capacity last_receive_age_ms brake_percent oldest_held_ms".split()
 
 
 def order(order_id, **changes):

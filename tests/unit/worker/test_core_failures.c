@@ -341,8 +341,6 @@ END_TEST
 START_TEST(a_batch_stays_below_what_sqs_takes_and_a_larger_message_goes_alone)
 {
     static const size_t SIZES[] = {100000, 100000, 100000, 300000, 1000};
-    static char body[300000];
-    memset(body, 'x', sizeof body);
     struct sqs_message *messages[5];
     struct sqs_receive_reply reply = {.messages = messages, .count = 5};
     struct aws_result ok = {.kind = AWS_KIND_OK};
@@ -351,7 +349,8 @@ START_TEST(a_batch_stays_below_what_sqs_takes_and_a_larger_message_goes_alone)
         char id[8];
         (void)snprintf(id, sizeof id, "m%d", i);
         messages[i] = fake_message(&f, id, 2);
-        messages[i]->body = body;
+        free((char *)messages[i]->body);
+        messages[i]->body = xcalloc(SIZES[i], 1);
         messages[i]->body_len = SIZES[i];
     }
     struct core_poll *poll = f.polls[0];
