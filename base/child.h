@@ -1,7 +1,8 @@
 /*
- * The one fork recipe. Blocks signals, forks, and in the child: PDEATHSIG and a check that the parent still
- * lives, own process group, default handlers and empty mask, standard fds, close_range on everything else,
- * exec. A failed exec comes back through a close-on-exec pipe as an error, never as a child that exits oddly.
+ * The one fork recipe. Blocks signals, starts the child as vfork() would, and in it: PDEATHSIG and a check
+ * that the parent still lives, own process group, default handlers and empty mask, standard fds, close_range
+ * on everything else, exec. A failed exec comes back through a close-on-exec pipe as an error, never as a
+ * child that exits oddly.
  *
  * Call from any thread that outlives the child when death_signal is set: the signal comes when the thread
  * that forked ends, not the process. Between fork and exec nothing is called that another thread's lock could

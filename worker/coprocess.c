@@ -98,6 +98,15 @@ void coprocess_send(struct coprocess *process, const struct strbuf *line)
     stdio_pool_wake(process->pool);
 }
 
+struct stdio_call *coprocess_find_call(const struct coprocess *process, const char *id)
+{
+    struct stdio_call *call = NULL;
+    TAILQ_FOREACH(call, &process->calls, link)
+    if (strcmp(call->id, id) == 0)
+        return call;
+    return NULL;
+}
+
 void coprocess_condemn(struct coprocess *process, const char *problem)
 {
     if (process->stage != COPROCESS_RUNNING)
@@ -161,7 +170,6 @@ static void refuse_answer(struct coprocess *process, const char *what, const cha
 static void take_answer(struct coprocess *process, char *line, size_t len)
 {
     struct stdio_result result;
-    struct stdio_call *call = NULL;
     struct err err;
     char shown[SHOWN_BYTES + 1] = "";
     memcpy(shown, line, len < SHOWN_BYTES ? len : SHOWN_BYTES);
@@ -174,9 +182,7 @@ static void take_answer(struct coprocess *process, char *line, size_t len)
         refuse_answer(process, err.text, shown);
         return;
     }
-    TAILQ_FOREACH(call, &process->calls, link)
-    if (strcmp(call->id, result.id) == 0)
-        break;
+    struct stdio_call *call = coprocess_find_call(process, result.id);
     if (call == NULL) {
         refuse_answer(process, "a result for a message that it does not have", shown);
         return;

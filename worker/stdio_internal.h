@@ -123,6 +123,8 @@ void coprocess_look(struct coprocess *process);
 /* any thread, the lock is held */
 /* Appends a line and writes as much as the pipe takes. */
 void coprocess_send(struct coprocess *process, const struct strbuf *line);
+/* The message of that id that it has not answered, or NULL. */
+struct stdio_call *coprocess_find_call(const struct coprocess *process, const char *id);
 /* A running one takes no more messages and is ended. The problem is copied. */
 void coprocess_condemn(struct coprocess *process, const char *problem);
 

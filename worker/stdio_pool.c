@@ -98,15 +98,6 @@ void stdio_pool_wake(struct stdio_pool *pool)
 
 /* ---- hand-over ---- */
 
-static bool has_id(const struct coprocess *process, const char *id)
-{
-    const struct stdio_call *call = NULL;
-    TAILQ_FOREACH(call, &process->calls, link)
-    if (strcmp(call->id, id) == 0)
-        return true;
-    return false;
-}
-
 /* The running process with the fewest messages that has room. An id whose earlier delivery it has not yet
  * answered goes elsewhere: two answers could not be told apart. */
 static struct coprocess *choose(const struct stdio_pool *pool, const char *id)
@@ -116,7 +107,8 @@ static struct coprocess *choose(const struct stdio_pool *pool, const char *id)
         struct coprocess *process = &pool->processes[i];
         if (process->stage != COPROCESS_RUNNING || process->call_count >= pool->options.in_flight)
             continue;
-        if ((best == NULL || process->call_count < best->call_count) && !has_id(process, id))
+        if ((best == NULL || process->call_count < best->call_count) &&
+            coprocess_find_call(process, id) == NULL)
             best = process;
     }
     return best;

@@ -70,6 +70,12 @@ class Handled:
             found.append(json.loads(rest)["order_id"] if rest.startswith("{") else rest)
         return found
 
+    def dead_letter(self, url):
+        """The one message of a DLQ, and its attributes as texts."""
+        reply = self.shop.sqs.call("ReceiveMessage", QueueUrl=url, MessageAttributeNames=["All"], MaxNumberOfMessages=10)
+        message, = reply["Messages"]
+        return message["Body"], {k: v.get("StringValue") for k, v in message["MessageAttributes"].items()}
+
     def logged(self, text):
         """Log lines of the worker that hold the text in message or reason."""
         return [line for line in self.worker.process.logs() if text in f"{line['message']} {line.get('reason')}"]

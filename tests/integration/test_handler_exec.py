@@ -52,6 +52,27 @@ def test_exit_codes_are_verdicts(spawn, localaws, tmp_path):
     assert sum(handled.shop.counts()) == 2
 
 
+def test_the_codes_for_not_now_and_never(spawn, localaws, tmp_path):
+    """The example: its log is closed, so it says not now, and again when the delay is over; what is no order goes away."""
+    handled = Handled(spawn, localaws, tmp_path)
+    dead = handled.shop.sqs.create("dead")
+    (tmp_path / "orders.log.closed").touch()
+    worker = handled.start("exec", [EXAMPLE], ["--exec-retry-delay", "4s", "--dlq-url", dead])
+    handled.send(order("o-1"), "no order")
+    put_off = handled.wait_logged("exit 75: ")[0]
+    assert put_off["message"] == "message put off" and put_off["again_in_s"] == 4
+    assert "is closed for now" in put_off["reason"]
+    worker.wait_stats(lambda s: s.get("quarantined") == 1)
+    (tmp_path / "orders.log.closed").unlink()
+    handled.shop.wait_empty(worker)
+    worker.finish()
+    assert handled.order_ids() == ["o-1"]
+    body, attributes = handled.dead_letter(dead)
+    assert body == "no order"
+    assert attributes["sluice.reason"] == "exit 65: no JSON object" and attributes["sluice.status"] == "65"
+    assert worker.stats()["failed"] == 0 and worker.stats()["rejected"] == 1 and worker.stats()["retried"] >= 1
+
+
 def test_attributes_come_in_the_environment_and_change_no_other_variable(spawn, localaws, tmp_path):
     handled = Handled(spawn, localaws, tmp_path)
     program = handled.program('#!/bin/sh\nenv >"$FOLDER/env.part"; mv "$FOLDER/env.part" "$FOLDER/env"\n')

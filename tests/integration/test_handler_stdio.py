@@ -10,7 +10,7 @@ import pytest
 import harness
 from handler_harness import EXAMPLES, KINDS, OPERATIONS, Handled, lives, wait_gone
 from harness import wait_until
-from worker_harness import envelope
+from worker_harness import envelope, order
 
 PYTHON = [sys.executable, "-S", EXAMPLES / "stdio-orders.py"]
 NODE = ["node", EXAMPLES / "stdio-orders.mjs"]
@@ -101,6 +101,25 @@ def test_results_are_verdicts(spawn, localaws, tmp_path):
     worker.finish()
     assert sum(handled.shop.counts()) == 3
     assert len(handled.lines("pids")) <= harness.os.cpu_count()
+
+
+@pytest.mark.parametrize("argv", [PYTHON, pytest.param(NODE, marks=needs_node)])
+def test_not_now_and_never(spawn, localaws, tmp_path, argv):
+    handled = Handled(spawn, localaws, tmp_path)
+    dead = handled.shop.sqs.create("dead")
+    (tmp_path / "orders.log.closed").touch()
+    worker = handled.start("stdio", argv, ["--dlq-url", dead, "--stdio-timeout", "10m"])
+    handled.send(order("o-1"), "no order")
+    put_off = handled.wait_logged("closed for now")[0]
+    assert put_off["message"] == "message put off" and put_off["again_in_s"] == 30
+    worker.wait_stats(lambda s: s.get("quarantined") == 1)
+    (tmp_path / "orders.log.closed").unlink()
+    handled.shop.wait_empty(worker)
+    worker.finish()
+    assert handled.order_ids() == ["o-1"]
+    body, attributes = handled.dead_letter(dead)
+    assert body == "no order" and attributes["sluice.reason"].startswith("no order")
+    assert worker.stats()["failed"] == 0 and worker.stats()["rejected"] == 1 and worker.stats()["retried"] == 1
 
 
 def test_a_large_body_goes_through_and_comes_back(spawn, localaws, tmp_path):
