@@ -147,9 +147,13 @@ static void write_stats(const struct local_slot *slot, int64_t now_ms, struct js
     jsonw_key_int(w, "telemetry_age_ms", now_ms - slot->stats_at_ms);
     jsonw_key_bool(w, "draining", stats->state == TELEMETRY_DRAINING);
 #define X(name) jsonw_key_int(w, #name, stats->name);
-    X(busy)
-    X(waiting) X(held) X(last_receive_age_ms) TELEMETRY_COUNTERS(X) TELEMETRY_MORE_GAUGES(X)
-        TELEMETRY_MORE_COUNTERS(X)
+    /* clang-format does not agree with itself about this list. */
+    /* clang-format off */
+    X(busy) X(waiting) X(held) X(last_receive_age_ms)
+    TELEMETRY_MORE_GAUGES(X)
+    TELEMETRY_COUNTERS(X)
+    TELEMETRY_MORE_COUNTERS(X)
+    /* clang-format on */
 #undef X
 }
 
