@@ -212,8 +212,12 @@ static void say_naive(const struct measure *m, struct strbuf *out)
         strbuf_append_char(out, '\n');
     }
     strbuf_append_str(
-        out, "A message that waits for a slot is off the visible count and not done; after 30 s it is\n"
-             "visible again, is received and paid again, and the first payment's delete is void.\n");
+        out,
+        "A message that waits for a slot is off the visible count and not done: the apparent rate counts "
+        "it,\n"
+        "the true one does not. After 30 s it is visible again and will be received and paid again; the\n"
+        "delete after the first payment is void then. That is how apparent rates above the limit, such as\n"
+        "the source's 2.48/s, and second payments come about (docs/measure.md).\n");
 }
 
 static const char *mark(bool impossible)

@@ -59,6 +59,7 @@ def test_the_text_has_a_line_for_each_row_and_the_published_figures(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^ +20 +10 ", done.stdout, re.M) and re.search(r"^ +7 +10 ", done.stdout, re.M)
     assert re.search(r"^ +20 +2630 +30 min ", done.stdout, re.M)
+    assert "no model of one process reaches it" in done.stdout
     assert "2746" not in done.stdout  # no row of 100 threads was asked for
     assert "20 threads, 10 orders" in done.stderr
 
