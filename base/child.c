@@ -86,6 +86,16 @@ static int install_fds(const struct child_spec *spec, int status_fd)
     return 0;
 }
 
+/* Programs that close whatever may be open take long under a limit of millions. */
+static void limit_files(size_t soft)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || soft > limit.rlim_max)
+        return;
+    limit.rlim_cur = soft;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void reset_signals(void)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
@@ -128,6 +138,8 @@ static int child_main(void *arg)
         child_fail(start->status_fd, STEP_GROUP);
     if (install_fds(spec, start->status_fd) != 0)
         child_fail(start->status_fd, STEP_FDS);
+    if (spec->file_limit != 0)
+        limit_files(spec->file_limit);
     reset_signals();
     (void)execve(start->program, (char *const *)(uintptr_t)spec->argv, start->envp);
     child_fail(CHILD_STATUS_FD, STEP_EXEC);

@@ -26,6 +26,7 @@ struct child_spec {
     int stderr_fd;           /* -1: ours */
     int pass_fd;             /* appears in the child as fd 3; -1: none */
     bool own_group;          /* setpgid(0, 0) */
+    size_t file_limit;       /* soft limit of open files; 0: ours */
     int death_signal;        /* sent to the child when the thread that forks ends; 0: none */
 };
 

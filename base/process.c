@@ -63,11 +63,15 @@ void process_init(void)
     event_set_log_callback(on_event_log);
 }
 
-void process_raise_file_limit(void)
+size_t process_raise_file_limit(void)
 {
+    static size_t before;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
+        return before;
+    if (before == 0)
+        before = (size_t)limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return before;
 }

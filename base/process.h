@@ -5,6 +5,8 @@
 #ifndef SLUICE_BASE_PROCESS_H
 #define SLUICE_BASE_PROCESS_H
 
+#include <stddef.h>
+
 /*
  * - fds 0 to 2 that are closed become /dev/null: else the next file that is opened would be our stderr, and
  * log lines would go into it;
@@ -18,8 +20,9 @@
  */
 void process_init(void);
 
-/* Raises the soft limit of open files to the hard one; children inherit it. Never fails: it stays as it is
- * then. */
-void process_raise_file_limit(void);
+/* Raises the soft limit of open files to the hard one; children inherit it, unless they are started with
+ * another (base/child.h). Never fails: it stays as it is then. Returns what it was before the first call, 0
+ * when unknown. */
+size_t process_raise_file_limit(void);
 
 #endif

@@ -470,6 +470,7 @@ static int spawn(struct coprocess *process, struct err *err)
                                .stderr_fd = log[1],
                                .pass_fd = -1,
                                .own_group = true,
+                               .file_limit = process->pool->file_limit,
                                .death_signal = SIGKILL};
     if (child_spawn(&child, &process->pid, err) != 0)
         goto done;

@@ -68,6 +68,7 @@ static int start(struct run *run, struct err *err)
                                .stderr_fd = log[1],
                                .pass_fd = -1,
                                .own_group = true,
+                               .file_limit = run->spec->file_limit,
                                .death_signal = SIGKILL};
     rc = child_spawn(&child, &run->pid, err);
     if (rc != 0)

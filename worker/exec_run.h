@@ -31,6 +31,7 @@ struct exec_run_spec {
     size_t input_len;
     int64_t timeout_ms;    /* product time, from the start to TERM; 0: none */
     int64_t kill_after_ms; /* product time, from TERM to KILL */
+    size_t file_limit;     /* soft limit of open files; 0: ours */
     struct child_groups *groups;
     const struct sluice_context *context; /* lease */
     struct output_stream *out, *err;      /* where its output goes */

@@ -65,6 +65,7 @@ struct exec {
     struct exec_env_base env;
     struct child_groups groups;
     struct output_rate rate;
+    size_t file_limit; /* of the programs */
 };
 
 static int exec_check(const void *options, const char *const *arguments, size_t argument_count,
@@ -94,7 +95,7 @@ static void *exec_open(const void *options, const struct sluice_host *host, stru
     exec_env_base_init(&exec->env, environ, host->queue_url);
     child_groups_init(&exec->groups);
     output_rate_init(&exec->rate, OUTPUT_RATE_PER_S);
-    process_raise_file_limit(); /* a program takes half a dozen descriptors */
+    exec->file_limit = process_raise_file_limit(); /* a program takes half a dozen descriptors of ours */
     return exec;
 }
 
@@ -183,6 +184,7 @@ static enum sluice_verdict run(struct exec *exec, const struct exec_env *env,
                                  .input_len = message->body_len,
                                  .timeout_ms = exec->options->timeout_ms,
                                  .kill_after_ms = exec->options->kill_after_ms,
+                                 .file_limit = exec->file_limit,
                                  .groups = &exec->groups,
                                  .context = context,
                                  .out = &out,

@@ -85,6 +85,7 @@ struct stdio_pool {
     struct exec_env env;
     struct child_groups groups;
     struct output_rate rate;
+    size_t file_limit; /* of the processes */
 
     pthread_mutex_t lock;
     struct stdio_calls waiting, spare;

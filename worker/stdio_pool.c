@@ -385,7 +385,7 @@ struct stdio_pool *stdio_pool_new(const struct stdio_pool_options *options, stru
     child_groups_init(&pool->groups);
     output_rate_init(&pool->rate, OUTPUT_RATE_PER_S);
     exec_env_base_init(&pool->env_base, environ, options->queue_url);
-    process_raise_file_limit();
+    pool->file_limit = process_raise_file_limit();
     if (exec_env_build(&pool->env, &pool->env_base, &nothing, err) == 0 && start_thread(pool, err) == 0)
         return pool;
     clean_up(pool);

@@ -47,6 +47,16 @@ START_TEST(exit_codes_and_output_come_back)
 }
 END_TEST
 
+START_TEST(a_child_may_have_a_lower_limit_of_files)
+{
+    char out[256];
+    struct child_spec spec = CHILD_SPEC_INIT;
+    spec.file_limit = 77;
+    ck_assert_int_eq(run_script(spec, "ulimit -Sn", out, sizeof out), 0);
+    ck_assert_str_eq(out, "77\n");
+}
+END_TEST
+
 START_TEST(a_missing_program_is_an_error_not_a_child)
 {
     static const char *const NAMES[] = {"/nonexistent/program", "no-such-program-in-path", "/etc/passwd"};
@@ -228,8 +238,8 @@ START_TEST(a_second_lock_names_the_holder)
 }
 END_TEST
 
-UNIT_MAIN("child", exit_codes_and_output_come_back, a_missing_program_is_an_error_not_a_child,
-          only_the_promised_files_are_open_in_the_child, signals_are_reset_and_the_group_is_its_own,
-          the_environment_is_ours_with_overrides, a_child_dies_with_its_parent,
-          start_ticks_tell_a_process_from_none, files_are_replaced_whole_or_not_at_all,
-          a_second_lock_names_the_holder)
+UNIT_MAIN("child", exit_codes_and_output_come_back, a_child_may_have_a_lower_limit_of_files,
+          a_missing_program_is_an_error_not_a_child, only_the_promised_files_are_open_in_the_child,
+          signals_are_reset_and_the_group_is_its_own, the_environment_is_ours_with_overrides,
+          a_child_dies_with_its_parent, start_ticks_tell_a_process_from_none,
+          files_are_replaced_whole_or_not_at_all, a_second_lock_names_the_holder)
