@@ -38,14 +38,13 @@ enum sluice_verdict {
                           set_retry_delay() says another; goes the DLQ's way */
     SLUICE_RETRY = 2,  /* not now, nothing wrong with the message: visible again after set_retry_delay(), or
                           after  the delay of its receive count; the worker never moves it to a DLQ for that */
-    SLUICE_REJECT =
-        3 /* can never be handled: to the DLQ at once when the worker has one, else as SLUICE_FAILED */
+    /* can never be handled: to the DLQ at once when the worker has one, else as SLUICE_FAILED */
+    SLUICE_REJECT = 3
 };
 
 enum sluice_handler_flags {
-    SLUICE_NONBLOCKING =
-        1U
-        << 0, /* handle() takes microseconds and never waits: the thread that does all the I/O may call it */
+    /* handle() takes microseconds and never waits: the thread that does all the I/O may call it */
+    SLUICE_NONBLOCKING = 1U << 0,
     SLUICE_WANTS_ATTRIBUTES = 1U << 1, /* fetch the message attributes too */
     SLUICE_WANTS_ORIGIN = 1U << 2      /* fetch sender_id and first_receive_ms too */
 };
