@@ -129,13 +129,13 @@ def most_at_once(payments):
 class Shop:
     """A queue with orders in it, on an endpoint of its own."""
 
-    def __init__(self, localaws, folder, speed=10, **attributes):
+    def __init__(self, localaws, folder, speed=10, queue="orders", **attributes):
         self.folder = folder
         self.speed = harness.speed(speed)
         self.origin_ms = int(time.time() * 1000)
         self.server = localaws(speed=self.speed, origin_ms=self.origin_ms)
         self.sqs = Sqs(self.server.url)
-        self.queue_url = self.sqs.create("orders", **attributes)
+        self.queue_url = self.sqs.create(queue, **attributes)
 
     def env(self, **extra):
         extra["NUM_WORKERS"] = harness.threads(extra.get("NUM_WORKERS", 100))
