@@ -23,6 +23,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { GROUPS_OF_FIFO = 100 };
+
 struct load_options {
     char *queue_url;
     double rate;
@@ -32,6 +34,7 @@ struct load_options {
     double malformed;
     int64_t seed;
     int64_t max_attempts;
+    int64_t groups;
     char *log;
     bool json;
     char *endpoint_url;
@@ -52,6 +55,8 @@ static const struct option_row ROWS[] = {
     {"seed", OPTION_INT, AT(seed), "0", 0, 9e15, NULL, "N",
      "makes orders and their ids repeatable (0: random)"},
     {"max_attempts", OPTION_INT, AT(max_attempts), "8", 1, 100, NULL, "N", "attempts for each order"},
+    {"groups", OPTION_INT, AT(groups), "0", 0, 1000000, NULL, "N",
+     "message groups, in turns (0: 100 on a FIFO queue, none on another)"},
     {"log", OPTION_STRING, AT(log), NULL, 0, 0, NULL, "FILE",
      "append a JSON line for each acknowledged message"},
     {"json", OPTION_BOOL, AT(json), "false", 0, 0, NULL, NULL, "print the report as JSON"},
@@ -69,7 +74,9 @@ static const struct command_spec SPEC = {
     .rows = ROWS,
     .details =
         "Each message carries its order's id in the attribute order_id. An order whose first sending has an\n"
-        "unknown end is sent again and may be in the queue twice; the report counts these as resent.\n"
+        "unknown end is sent again and may be in the queue twice; the report counts these as resent. A\n"
+        "FIFO queue takes it once: the order's id is the deduplication id. Batches are under way side by\n"
+        "side, so neighbours in a group may change places before the queue has them.\n"
         "\n"
         "Exit codes: 0 all orders acknowledged, 1 some failed, 64 usage, 69 endpoint or queue not found,\n"
         "74 the log cannot be written, 77 credentials or permission, 78 configuration.\n",
@@ -84,6 +91,7 @@ struct load_command {
     struct event *term_event, *int_event;
     int log_fd;
     int signals;
+    bool is_fifo;
 };
 
 static void on_done(void *arg)
@@ -134,6 +142,11 @@ static int prepare_orders(struct load_command *c)
         return command_fail(SPEC.name, EXIT_CODE_USAGE,
                             "--rate %g for --duration %g s makes %.0f orders: want 1 to %d", o->rate,
                             (double)o->duration / 1000.0, count, ORDERS_COUNT_MAX);
+    size_t url_len = strlen(o->queue_url);
+    if (url_len > 5 && strcmp(o->queue_url + url_len - 5, ".fifo") == 0)
+        c->is_fifo = true;
+    if (c->is_fifo && o->groups == 0)
+        o->groups = GROUPS_OF_FIFO;
     if (o->seed == 0)
         o->seed = random_seed();
     if (orders_init(&c->orders, (uint64_t)o->seed, (int64_t)count, o->sns, o->malformed, &err) != 0)
@@ -187,6 +200,8 @@ static void start_sending(struct load_command *c)
         .orders = &c->orders,
         .rate = c->options.rate,
         .max_attempts = (int)c->options.max_attempts,
+        .groups = c->options.groups,
+        .fifo = c->is_fifo,
         .log_fd = c->log_fd,
         .seed = (uint64_t)random_seed(),
         .done = on_done,

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -291,6 +292,7 @@ static void batch_send(struct batch *batch)
     struct sqs_message_attribute attributes[SQS_BATCH_MAX];
     struct orders_item items[SQS_BATCH_MAX];
     struct strbuf bodies[SQS_BATCH_MAX];
+    char groups[SQS_BATCH_MAX][24];
     struct aws_client_stats stats;
 
     aws_client_get_stats(s->options.client, &stats);
@@ -312,7 +314,12 @@ static void batch_send(struct batch *batch)
                                              .body_len = bodies[i].len,
                                              .delay_s = -1,
                                              .attributes = &attributes[i],
-                                             .attribute_count = ORDER_ATTRIBUTES};
+                                             .attribute_count = ORDER_ATTRIBUTES,
+                                             .deduplication_id = s->options.fifo ? items[i].id : NULL};
+        if (s->options.groups == 0)
+            continue;
+        (void)snprintf(groups[i], sizeof groups[i], "g%" PRId64, entry->index % s->options.groups);
+        entries[i].group_id = groups[i];
     }
     s->totals.calls++;
     batch->call = sqs_send_message_batch(s->options.client, s->options.queue_url, entries, batch->count,

@@ -31,6 +31,8 @@ struct load_sender_options {
     const struct orders *orders; /* borrowed; all of them are sent */
     double rate;                 /* messages per product second, > 0 */
     int max_attempts;            /* per message, >= 1 */
+    int64_t groups;              /* message groups, in turns; 0: none */
+    bool fifo;                   /* the queue is a FIFO queue: with deduplication ids */
     int log_fd;                  /* where acknowledged messages are written (load_log.h); -1: nowhere */
     uint64_t seed;               /* of the backoff's jitter */
     void (*done)(void *arg);     /* called once in the loop, when nothing is left to do */

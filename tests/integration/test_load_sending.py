@@ -249,3 +249,22 @@ def test_the_queue_may_come_from_the_environment(scene):
     done = subprocess.run(argv, env=scene.env(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 64
     assert "SQS_QUEUE_URL" in done.stderr
+
+
+def test_a_fifo_queue_gets_every_order_once_in_groups(localaws, tmp_path):
+    scene = Scene(localaws, tmp_path)
+    scene.queue_url = scene.sqs.create("orders.fifo", FifoQueue="true")
+    scene.inject(kind="reset", after=True, probability=0.3)  # sent again, and taken once
+    report = scene.load("--count", "60", "--rate", "200", "--groups", "7", "--seed", "5")
+    assert scene.fired() >= 1 and report["acknowledged"] == 60
+    found = []
+    while messages := scene.sqs.call("ReceiveMessage", QueueUrl=scene.queue_url, MaxNumberOfMessages=10,
+                                     MessageSystemAttributeNames=["MessageGroupId", "MessageDeduplicationId"]
+                                     ).get("Messages"):
+        found += messages
+        scene.sqs.call("DeleteMessageBatch", QueueUrl=scene.queue_url, Entries=[
+            {"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(messages)])
+    groups = collections.Counter(m["Attributes"]["MessageGroupId"] for m in found)
+    assert groups == {f"g{i}": 60 // 7 + (i < 60 % 7) for i in range(7)}
+    assert all(json.loads(m["Body"])["order_id"] == m["Attributes"]["MessageDeduplicationId"] for m in found)
+    assert scene.load("--count", "3", "--seed", "6")["acknowledged"] == 3  # groups by itself
