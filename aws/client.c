@@ -11,6 +11,7 @@
 #include "aws/error.h"
 #include "aws/http.h"
 #include "aws/profile.h"
+#include "aws/region.h"
 #include "aws/retry.h"
 #include "aws/target.h"
 #include "base/alloc.h"
@@ -84,7 +85,6 @@ struct aws_client {
     struct aws_credentials_provider *provider;
     bool own_provider;
     struct credentials_wait *wait;
-    struct aws_credentials *last_credentials; /* owned reference: of the last attempt of all */
 
     int max_attempts;
     int max_connections;
@@ -319,16 +319,14 @@ static bool clock_explains(struct aws_call *call, const struct aws_error_meaning
     return true;
 }
 
-/* Asks the provider for other credentials when the refused ones are still the current ones. True: try again.
- */
+/* Asks the provider for other credentials unless it has them already. True: try again. */
 static bool refresh_credentials(struct aws_call *call)
 {
     struct aws_client *client = call->client;
     if (call->refreshed)
         return false;
     call->refreshed = true;
-    if (client->last_credentials == call->credentials)
-        aws_credentials_provider_invalidate(client->provider);
+    aws_credentials_provider_invalidate(client->provider, call->credentials);
     return true;
 }
 
@@ -430,10 +428,6 @@ static void start_attempt(struct aws_call *call, struct aws_credentials *credent
         aws_credentials_release(call->credentials);
         call->credentials = aws_credentials_acquire(credentials);
     }
-    if (client->last_credentials != credentials) {
-        aws_credentials_release(client->last_credentials);
-        client->last_credentials = aws_credentials_acquire(credentials);
-    }
     size_t lines = sign(call);
     const char *line = call->header_text.data;
     for (size_t i = 0; i < lines; i++) {
@@ -443,14 +437,14 @@ static void start_attempt(struct aws_call *call, struct aws_credentials *credent
     call->result.attempts++;
     client->stats.attempts++;
     int64_t poll_us = clock_real_us_of_product_ms(call->request.poll_product_ms);
-    struct http_post post = {.url = call->target->endpoint.url,
+    struct http_call post = {.url = call->target->endpoint.url,
                              .headers = headers,
                              .header_count = count,
                              .body = call->body.data,
                              .body_len = call->body.len,
                              .timeout_ms = poll_us / 1000 + client->reply_margin_ms};
     call->sent_product_ms = clock_product_ms();
-    call->exchange = http_post(client->http, &post, on_reply, call);
+    call->exchange = http_start(client->http, &post, on_reply, call);
     set_state(call, CALL_ON_WIRE);
 }
 
@@ -580,10 +574,13 @@ static int find_max_attempts(const struct aws_profiles *profiles, int *ret_attem
 
 static int check_options(struct aws_client *client, const struct aws_client_options *options, struct err *err)
 {
+    char from_metadata[AWS_REGION_BYTES];
     const char *region = options->region != NULL ? options->region : aws_region_find(client->profiles);
+    if (region == NULL && aws_region_ask_metadata(client->profiles, from_metadata, err) != 0)
+        return err_prefix(err, "no AWS region: set AWS_REGION, or region in the profile \"%s\"",
+                          aws_profiles_current_name());
     if (region == NULL)
-        return err_set(err, "no AWS region: set AWS_REGION, or region in the profile \"%s\"",
-                       aws_profiles_current_name());
+        region = from_metadata;
     if (aws_region_check(region, err) != 0 ||
         (options->max_attempts == 0 && find_max_attempts(client->profiles, &client->max_attempts, err) != 0))
         return -1;
@@ -621,7 +618,9 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
         return NULL;
     }
     client->own_provider = options->credentials == NULL;
-    client->provider = client->own_provider ? aws_credentials_provider_new_default() : options->credentials;
+    client->provider = client->own_provider
+                           ? aws_credentials_provider_new_default(options->base, client->region)
+                           : options->credentials;
     client->wait = xcalloc(1, sizeof *client->wait);
     client->wait->client = client;
     int64_t connect_ms =
@@ -657,7 +656,6 @@ static void client_free(struct aws_client *client)
         free(client->wait);
     if (client->own_provider)
         aws_credentials_provider_destroy(client->provider);
-    aws_credentials_release(client->last_credentials);
     aws_profiles_destroy(client->profiles);
     aws_sign_scratch_clean_up(&client->scratch);
     free(client->region);

@@ -42,7 +42,7 @@ struct aws_result {
     int http_status;     /* 0: no answer */
     char code[96];       /* shape name of the error ("QueueDoesNotExist"), a transport word, or "" */
     char query_code[96]; /* the older Query name from x-amzn-query-error, or "" */
-    char message[256];
+    char message[512];   /* also of a chain of credentials: every source and why not */
     char request_id[64];
     int attempts;
     int sends; /* requests that went out, over all attempts: more than attempts when libcurl repeated one by
@@ -60,7 +60,8 @@ char *aws_result_text(const struct aws_result *result, const char *operation, ch
 
 struct aws_client_options {
     struct event_base *base;
-    const char *region; /* NULL: AWS_REGION, AWS_DEFAULT_REGION, profile */
+    const char *region; /* NULL: AWS_REGION, AWS_DEFAULT_REGION, profile, at last EC2's instance metadata (at
+                         * most 2 s of waiting, see aws/region.h) */
     const char
         *endpoint_url; /* NULL: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, profile, the region's own */
     struct aws_credentials_provider
@@ -103,10 +104,10 @@ struct aws_client_stats {
 };
 void aws_client_get_stats(const struct aws_client *client, struct aws_client_stats *ret_stats);
 
-/* One call of a JSON service, for the service modules. */
+/* One call of a JSON service, for the service modules; also of a Query service, whose body is a form. */
 struct aws_json_call {
     const char *service;      /* signing name, "sqs"; not copied, as the next two: constants */
-    const char *target;       /* "AmazonSQS.ReceiveMessage" */
+    const char *target;       /* "AmazonSQS.ReceiveMessage"; NULL: Query */
     const char *content_type; /* "application/x-amz-json-1.0" */
     bool query_mode;          /* the service once spoke the Query protocol: ask for its error codes too */
     const char *queue_url;    /* NULL, or decides the endpoint as above */

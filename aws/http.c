@@ -33,7 +33,8 @@ struct http_exchange {
     CURL *easy; /* owned */
     char *url;  /* owned: what easy is set up for */
     bool https_ready;
-    bool puts;
+    enum http_method method; /* that easy is set up for */
+    size_t bytes_max;
     struct curl_slist headers[HTTP_HEADERS_MAX];
     int64_t started_ms;
     int sends; /* requests begun on a connection in this exchange */
@@ -128,7 +129,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct http_exchange *x = arg;
     size_t len = size * count;
-    if (x->reply.too_large || len > HTTP_REPLY_BYTES_MAX - x->reply.body.len) {
+    if (x->reply.too_large || len > x->bytes_max - x->reply.body.len) {
         x->reply.too_large = true;
         return 0; /* ends the exchange with CURLE_WRITE_ERROR */
     }
@@ -470,7 +471,10 @@ static void set_url(struct http_exchange *x, const char *url)
     free(x->url);
     x->url = xstrdup(url);
     (void)curl_easy_setopt(x->easy, CURLOPT_URL, url);
-    if (aws_url_parse(url, &parsed, NULL) != 0)
+    char *base = xstrndup(url, strcspn(url, "?"));
+    int rc = aws_url_parse(base, &parsed, NULL);
+    free(base);
+    if (rc != 0)
         return; /* curl will refuse it */
     bool direct = aws_url_host_is_loopback(&parsed) || aws_url_host_is_link_local(&parsed);
     (void)curl_easy_setopt(x->easy, CURLOPT_PROXY, direct ? "" : NULL);
@@ -492,15 +496,15 @@ static struct http_exchange *take_exchange(struct http_client *client, const cha
 }
 
 /* The list nodes are ours, since libcurl only reads them: no allocation and no copy a request. */
-static struct curl_slist *link_headers(struct http_exchange *x, const struct http_post *post)
+static struct curl_slist *link_headers(struct http_exchange *x, const struct http_call *call)
 {
-    if (post->header_count > HTTP_HEADERS_MAX)
+    if (call->header_count > HTTP_HEADERS_MAX)
         abort();
-    for (size_t i = 0; i < post->header_count; i++) {
-        x->headers[i].data = (char *)post->headers[i];
-        x->headers[i].next = i + 1 < post->header_count ? &x->headers[i + 1] : NULL;
+    for (size_t i = 0; i < call->header_count; i++) {
+        x->headers[i].data = (char *)call->headers[i];
+        x->headers[i].next = i + 1 < call->header_count ? &x->headers[i + 1] : NULL;
     }
-    return post->header_count > 0 ? x->headers : NULL;
+    return call->header_count > 0 ? x->headers : NULL;
 }
 
 /* Curl would start by its timer, in the loop's next turn: two system calls and a moment for every request.
@@ -514,23 +518,34 @@ static void start_now(struct http_client *client)
         loop_timer_arm_real_ms(&client->timer, 0);
 }
 
-struct http_exchange *http_post(struct http_client *client, const struct http_post *post, http_fn *fn,
-                                void *arg)
+/* A PUT is a POST by another name, so that its body comes from memory; setting a body makes a GET a POST. */
+static void set_method(struct http_exchange *x, const struct http_call *call)
 {
-    struct http_exchange *x = take_exchange(client, post->url);
+    if (call->method != HTTP_GET) {
+        (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, call->body != NULL ? call->body : "");
+        (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_len);
+    }
+    if (call->method == x->method)
+        return;
+    x->method = call->method;
+    (void)curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, call->method == HTTP_PUT ? "PUT" : NULL);
+    (void)curl_easy_setopt(x->easy, call->method == HTTP_GET ? CURLOPT_HTTPGET : CURLOPT_POST, 1L);
+}
+
+struct http_exchange *http_start(struct http_client *client, const struct http_call *call, http_fn *fn,
+                                 void *arg)
+{
+    struct http_exchange *x = take_exchange(client, call->url);
     http_reply_clear(&x->reply);
     x->fn = fn;
     x->arg = arg;
     x->error[0] = '\0';
     x->sends = 0;
     x->started_ms = clock_mono_ms();
-    if (post->put != x->puts)
-        (void)curl_easy_setopt(x->easy, CURLOPT_CUSTOMREQUEST, post->put ? "PUT" : NULL);
-    x->puts = post->put;
-    (void)curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, link_headers(x, post));
-    (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, post->body);
-    (void)curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body_len);
-    (void)curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)post->timeout_ms);
+    x->bytes_max = call->reply_bytes_max > 0 ? call->reply_bytes_max : HTTP_REPLY_BYTES_MAX;
+    set_method(x, call);
+    (void)curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, link_headers(x, call));
+    (void)curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
     if (curl_multi_add_handle(client->multi, x->easy) != CURLM_OK)
         abort();
     start_now(client);

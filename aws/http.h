@@ -1,7 +1,6 @@
 /*
- * Asynchronous HTTP/1.1 POSTs (and PUTs): libcurl's multi interface on libevent. One client per event base
- * and thread; one multi handle a client; easy handles, their headers and the events of sockets are kept and
- * used again.
+ * Asynchronous HTTP/1.1 calls: libcurl's multi interface on libevent. One client per event base and thread;
+ * one multi handle a client; easy handles, their headers and the events of sockets are kept and used again.
  *
  * TLS is always verified. No redirects, no decoding of replies, no proxy for loopback and link-local hosts;
  * otherwise the usual proxy variables hold. A reply above HTTP_REPLY_BYTES_MAX is an error. A connection on
@@ -35,14 +34,17 @@ struct http_client *http_client_new(const struct http_client_options *options);
 /* Ends all exchanges without their callbacks. Safe from within a callback. Accepts NULL. */
 void http_client_destroy(struct http_client *client);
 
-struct http_post {
-    const char *url;
-    bool put;                   /* PUT instead of POST */
+enum http_method { HTTP_POST, HTTP_PUT, HTTP_GET };
+
+struct http_call {
+    enum http_method method;
+    const char *url;            /* http or https; a query is allowed, a fragment is not */
     const char *const *headers; /* "Name: value" each; pointers must live until the end of the exchange */
     size_t header_count;        /* <= HTTP_HEADERS_MAX */
-    const char *body;           /* must live until the end of the exchange */
+    const char *body;           /* must live until the end of the exchange; not sent by GET */
     size_t body_len;
-    int64_t timeout_ms; /* real, of the whole exchange */
+    int64_t timeout_ms;     /* real, of the whole exchange */
+    size_t reply_bytes_max; /* 0: HTTP_REPLY_BYTES_MAX, which it cannot exceed */
 };
 
 struct http_reply {
@@ -69,9 +71,9 @@ struct http_reply {
 /* The reply is valid during the callback, in which the exchange has already ended. */
 typedef void http_fn(void *arg, struct http_reply *reply);
 
-/* Starts a POST or PUT; fn comes later from the loop, exactly once unless cancelled. */
-struct http_exchange *http_post(struct http_client *client, const struct http_post *post, http_fn *fn,
-                                void *arg);
+/* Starts a call; fn comes later from the loop, exactly once unless cancelled. */
+struct http_exchange *http_start(struct http_client *client, const struct http_call *call, http_fn *fn,
+                                 void *arg);
 void http_cancel(struct http_exchange *exchange);
 
 /* The system's folder of certificates under their hashes, for CURLOPT_CAPATH; NULL: there is none. It is

@@ -112,14 +112,17 @@ size_t aws_target_sign(struct aws_target *target, const struct aws_signing *sign
                        struct aws_sign_scratch *scratch, struct strbuf *out)
 {
     const char *token = aws_credentials_session_token(signing->credentials);
+    bool anonymous = aws_credentials_access_key_id(signing->credentials)[0] == '\0';
     struct sigv4_scope scope = {.region = target->endpoint.region, .service = target->service};
     sigv4_stamp(signing->epoch_s, scope.stamp);
     /* Host is written by us, so that what was signed is what libcurl sends. */
     struct sigv4_header headers[6] = {{"Host", target->endpoint.host},
-                                      {"Content-Type", signing->content_type},
-                                      {"X-Amz-Target", signing->operation},
-                                      {"X-Amz-Date", scope.stamp}};
-    size_t count = 4;
+                                      {"Content-Type", signing->content_type}};
+    size_t count = 2;
+    if (signing->operation != NULL)
+        headers[count++] = (struct sigv4_header){"X-Amz-Target", signing->operation};
+    if (!anonymous)
+        headers[count++] = (struct sigv4_header){"X-Amz-Date", scope.stamp};
     if (signing->query_mode)
         headers[count++] = (struct sigv4_header){"X-Amzn-Query-Mode", "true"};
     if (token != NULL)
@@ -132,6 +135,8 @@ size_t aws_target_sign(struct aws_target *target, const struct aws_signing *sign
                                     .body_len = signing->body_len};
     for (size_t i = 0; i < count; i++)
         append_line(out, headers[i].name, headers[i].value);
+    if (anonymous)
+        return count;
     append_authorization(target, signing, &scope, &request, scratch, out);
     return count + 1;
 }

@@ -44,7 +44,7 @@ void aws_sign_scratch_clean_up(struct aws_sign_scratch *scratch);
 
 struct aws_signing {
     const char *content_type;
-    const char *operation; /* X-Amz-Target */
+    const char *operation; /* X-Amz-Target; NULL: a call of the Query protocol */
     bool query_mode;       /* X-Amzn-Query-Mode: true */
     const char *body;
     size_t body_len;
@@ -52,8 +52,8 @@ struct aws_signing {
     int64_t epoch_s; /* real time, corrected by the known skew */
 };
 
-/* Appends the header lines ("Name: value", a NUL behind each) of a signed POST of that body; returns how
- * many. */
+/* Appends the header lines ("Name: value", a NUL behind each) of a signed POST of that body, unsigned when
+ * the credentials are anonymous; returns how many. */
 size_t aws_target_sign(struct aws_target *target, const struct aws_signing *signing,
                        struct aws_sign_scratch *scratch, struct strbuf *out);
 

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/child.h"
+#include "base/child_wait.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -50,6 +51,8 @@ static void reap_one(struct reaper *reaper, pid_t pid)
         return;
     if (child == NULL) {
         char text[64];
+        if (child_wait_deliver(pid, status))
+            return;
         reaper->strangers++;
         LOG(LOG_DEBUG, "reaped a stranger", LOG_INT("pid", pid),
             LOG_STR("status", child_status_text(status, text)));

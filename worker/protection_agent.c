@@ -101,14 +101,14 @@ static void send_put(struct protection_agent *agent, enum protection_ask ask)
                        "{\"ProtectionEnabled\":true,\"ExpiresInMinutes\":%d}", agent->state.minutes);
     else
         (void)snprintf(agent->body, sizeof agent->body, "{\"ProtectionEnabled\":false}");
-    struct http_post put = {.url = agent->url,
-                            .put = true,
+    struct http_call put = {.method = HTTP_PUT,
+                            .url = agent->url,
                             .headers = HEADERS,
                             .header_count = 1,
                             .body = agent->body,
                             .body_len = strlen(agent->body),
                             .timeout_ms = PROTECTION_TIMEOUT_MS};
-    agent->exchange = http_post(agent->http, &put, on_reply, agent);
+    agent->exchange = http_start(agent->http, &put, on_reply, agent);
 }
 
 /* Sends what is due and waits for the rest. */

@@ -339,7 +339,7 @@ static int open_clients(struct runtime *rt)
     struct err err;
     struct strbuf endpoint = STRBUF_INIT;
     int code = 0;
-    rt->credentials = aws_credentials_provider_new_default();
+    rt->credentials = aws_credentials_provider_new_default(rt->base, rt->settings->region);
     struct aws_client_options options = {.base = rt->base,
                                          .region = rt->settings->region,
                                          .endpoint_url = rt->settings->endpoint_url,

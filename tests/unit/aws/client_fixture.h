@@ -54,6 +54,7 @@ static void hermetic_environment(void)
                                         "http_proxy"};
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
         (void)unsetenv(NAMES[i]);
+    (void)setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
     (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
     (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
 }

@@ -2,9 +2,11 @@
 #include "aws/credentials.h"
 
 #include "base/clock.h"
+#include "base/loop.h"
 
 #include "tests/unit/unit.h"
 
+#include <event2/event.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@ static struct answer get(struct aws_credentials_provider *provider)
     return answer;
 }
 
+static struct event_base *g_base;
 static char g_config[] = "/tmp/sluice-config-XXXXXX";
 static char g_credentials[] = "/tmp/sluice-keys-XXXXXX";
 
@@ -49,14 +52,24 @@ static void set_files(const char *config, const char *credentials)
 
 static void clear_environment(void)
 {
-    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-                                        "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE"};
+    static const char *const NAMES[] = {"AWS_ACCESS_KEY_ID",
+                                        "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN",
+                                        "AWS_CREDENTIAL_EXPIRATION",
+                                        "AWS_PROFILE",
+                                        "AWS_WEB_IDENTITY_TOKEN_FILE",
+                                        "AWS_ROLE_ARN",
+                                        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                                        "AWS_CONTAINER_CREDENTIALS_FULL_URI"};
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
         (void)unsetenv(NAMES[i]);
     if (strstr(g_config, "XXXXXX") != NULL) {
         (void)close(mkstemp(g_config));
         (void)close(mkstemp(g_credentials));
     }
+    if (g_base == NULL)
+        g_base = loop_base_new();
+    (void)setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
     (void)setenv("AWS_CONFIG_FILE", g_config, 1);
     (void)setenv("AWS_SHARED_CREDENTIALS_FILE", g_credentials, 1);
     set_files("", "");
@@ -65,7 +78,7 @@ static void clear_environment(void)
 /* One look-up with a new default provider: "id secret token expires source", or the error. */
 static void check_found(const char *id, const char *secret, const char *token, const char *source)
 {
-    struct aws_credentials_provider *provider = aws_credentials_provider_new_default();
+    struct aws_credentials_provider *provider = aws_credentials_provider_new_default(g_base, NULL);
     struct answer answer = get(provider);
     ck_assert_msg(answer.credentials != NULL, "%s", answer.error);
     ck_assert_str_eq(aws_credentials_access_key_id(answer.credentials), id);
@@ -78,7 +91,7 @@ static void check_found(const char *id, const char *secret, const char *token, c
 
 static void check_error(const char *text)
 {
-    struct aws_credentials_provider *provider = aws_credentials_provider_new_default();
+    struct aws_credentials_provider *provider = aws_credentials_provider_new_default(g_base, NULL);
     struct answer answer = get(provider);
     ck_assert_ptr_null(answer.credentials);
     ck_assert_msg(strstr(answer.error, text) != NULL, "%s", answer.error);
@@ -149,7 +162,7 @@ START_TEST(expiration_of_the_environment_is_read)
         (void)setenv("AWS_ACCESS_KEY_ID", "env", 1);
         (void)setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
         (void)setenv("AWS_CREDENTIAL_EXPIRATION", TIMES[i].text, 1);
-        struct aws_credentials_provider *provider = aws_credentials_provider_new_default();
+        struct aws_credentials_provider *provider = aws_credentials_provider_new_default(g_base, NULL);
         struct answer answer = get(provider);
         if (TIMES[i].ms < 0)
             ck_assert_ptr_nonnull(strstr(answer.error, "AWS_CREDENTIAL_EXPIRATION"));
@@ -176,8 +189,10 @@ START_TEST(every_lack_is_told)
     clear_environment();
     check_error("environment: AWS_ACCESS_KEY_ID is not set; profile default: in neither the config nor the "
                 "credentials file");
+    check_error("web identity: AWS_WEB_IDENTITY_TOKEN_FILE is not set; container: "
+                "AWS_CONTAINER_CREDENTIALS_*_URI is not set; instance: AWS_EC2_METADATA_DISABLED is true");
     set_files("", "[default]\nregion = x\n");
-    check_error("profile default: has no aws_access_key_id");
+    check_error("profile default: has neither keys nor role_arn nor credential_process");
     set_files("", "[default]\naws_access_key_id = id\n");
     check_error("profile default: has aws_access_key_id but no aws_secret_access_key");
     set_files("", "nonsense\n");
@@ -187,40 +202,47 @@ START_TEST(every_lack_is_told)
 }
 END_TEST
 
-START_TEST(profiles_that_need_more_than_the_file_are_named_with_their_keys)
-{
-    clear_environment();
-    set_files("[default]\nsso_session = s\nsso_account_id = 1\n", "");
-    check_error(
-        "profile default: gets its credentials by sso_session, sso_account_id, which is not supported");
-    set_files("[default]\ncredential_process = /bin/x\n", "");
-    check_error("by credential_process, which");
-    /* Static keys of the same profile win over these, but not over role_arn. */
-    set_files("[default]\ncredential_process = /bin/x\n",
-              "[default]\naws_access_key_id = id\naws_secret_access_key = hush\n");
-    check_found("id", "hush", NULL, "profile default");
-    set_files("[default]\nrole_arn = r\nsource_profile = default\n",
-              "[default]\naws_access_key_id = id\naws_secret_access_key = hush\n");
-    check_error("by role_arn, source_profile, which");
-    set_files("[default]\nweb_identity_token_file = /x\nrole_arn = r\n", "");
-    check_error("by role_arn, web_identity_token_file, which");
-}
-END_TEST
-
-START_TEST(an_answer_is_kept_until_it_is_invalidated)
+START_TEST(an_answer_is_kept_until_it_is_refused)
 {
     clear_environment();
     (void)setenv("AWS_ACCESS_KEY_ID", "one", 1);
     (void)setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
-    struct aws_credentials_provider *provider = aws_credentials_provider_new_default();
+    struct aws_credentials_provider *provider = aws_credentials_provider_new_default(g_base, NULL);
     struct answer first = get(provider);
     (void)setenv("AWS_ACCESS_KEY_ID", "two", 1);
     struct answer second = get(provider);
     ck_assert_ptr_eq(first.credentials, second.credentials);
-    aws_credentials_provider_invalidate(provider);
+    aws_credentials_provider_invalidate(provider, first.credentials);
     struct answer third = get(provider);
     ck_assert_str_eq(aws_credentials_access_key_id(third.credentials), "two");
     ck_assert_str_eq(aws_credentials_access_key_id(first.credentials), "one");
+    aws_credentials_provider_invalidate(provider, first.credentials); /* late news of the old set */
+    (void)setenv("AWS_ACCESS_KEY_ID", "three", 1);
+    struct answer fourth = get(provider);
+    ck_assert_ptr_eq(third.credentials, fourth.credentials);
+    aws_credentials_release(first.credentials);
+    aws_credentials_release(second.credentials);
+    aws_credentials_release(third.credentials);
+    aws_credentials_release(fourth.credentials);
+    aws_credentials_provider_destroy(provider);
+}
+END_TEST
+
+START_TEST(a_refused_set_that_comes_back_is_the_same_pointer)
+{
+    clear_environment();
+    (void)setenv("AWS_ACCESS_KEY_ID", "one", 1);
+    (void)setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
+    struct aws_credentials_provider *provider = aws_credentials_provider_new_default(g_base, NULL);
+    struct answer first = get(provider);
+    aws_credentials_provider_invalidate(provider, first.credentials);
+    struct answer second = get(provider);
+    ck_assert_ptr_eq(first.credentials, second.credentials);
+    /* And that is not tried again at once. */
+    (void)setenv("AWS_ACCESS_KEY_ID", "two", 1);
+    aws_credentials_provider_invalidate(provider, first.credentials);
+    struct answer third = get(provider);
+    ck_assert_ptr_eq(first.credentials, third.credentials);
     aws_credentials_release(first.credentials);
     aws_credentials_release(second.credentials);
     aws_credentials_release(third.credentials);
@@ -228,22 +250,28 @@ START_TEST(an_answer_is_kept_until_it_is_invalidated)
 }
 END_TEST
 
-START_TEST(an_expired_answer_is_looked_for_again_and_a_failure_is_not_kept)
+START_TEST(a_lack_of_settings_is_not_remembered)
 {
     clear_environment();
-    struct aws_credentials_provider *provider = aws_credentials_provider_new_default();
+    struct aws_credentials_provider *provider = aws_credentials_provider_new_default(g_base, NULL);
     ck_assert_ptr_null(get(provider).credentials);
     (void)setenv("AWS_ACCESS_KEY_ID", "one", 1);
     (void)setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
-    (void)setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z", 1);
-    struct answer first = get(provider);
-    ck_assert_str_eq(aws_credentials_access_key_id(first.credentials), "one");
-    (void)setenv("AWS_ACCESS_KEY_ID", "two", 1);
-    struct answer second = get(provider);
-    ck_assert_str_eq(aws_credentials_access_key_id(second.credentials), "two");
-    aws_credentials_release(first.credentials);
-    aws_credentials_release(second.credentials);
+    struct answer answer = get(provider);
+    ck_assert_ptr_nonnull(answer.credentials);
+    ck_assert_str_eq(aws_credentials_access_key_id(answer.credentials), "one");
+    aws_credentials_release(answer.credentials);
     aws_credentials_provider_destroy(provider);
+}
+END_TEST
+
+START_TEST(a_set_that_has_ended_by_our_clock_is_used)
+{
+    clear_environment();
+    (void)setenv("AWS_ACCESS_KEY_ID", "one", 1);
+    (void)setenv("AWS_SECRET_ACCESS_KEY", "hush", 1);
+    (void)setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z", 1);
+    check_found("one", "hush", NULL, "environment");
 }
 END_TEST
 
@@ -252,7 +280,7 @@ START_TEST(a_static_provider_always_has_its_set)
     struct aws_credentials *c = aws_credentials_new("id", "hush", NULL, 0, "test");
     struct aws_credentials_provider *provider = aws_credentials_provider_new_static(c);
     aws_credentials_release(c);
-    aws_credentials_provider_invalidate(provider);
+    aws_credentials_provider_invalidate(provider, c);
     struct answer answer = get(provider);
     ck_assert_ptr_eq(answer.credentials, c);
     aws_credentials_release(answer.credentials);
@@ -265,13 +293,12 @@ START_TEST(clean_up)
 {
     (void)unlink(g_config);
     (void)unlink(g_credentials);
+    event_base_free(g_base);
 }
 END_TEST
 
 UNIT_MAIN("credentials", a_snapshot_keeps_copies, the_environment_comes_first,
           an_id_without_a_secret_is_an_error_and_stops_the_search, expiration_of_the_environment_is_read,
-          a_profile_may_be_split_over_both_files, every_lack_is_told,
-          profiles_that_need_more_than_the_file_are_named_with_their_keys,
-          an_answer_is_kept_until_it_is_invalidated,
-          an_expired_answer_is_looked_for_again_and_a_failure_is_not_kept,
-          a_static_provider_always_has_its_set, clean_up)
+          a_profile_may_be_split_over_both_files, every_lack_is_told, an_answer_is_kept_until_it_is_refused,
+          a_refused_set_that_comes_back_is_the_same_pointer, a_lack_of_settings_is_not_remembered,
+          a_set_that_has_ended_by_our_clock_is_used, a_static_provider_always_has_its_set, clean_up)
