@@ -70,6 +70,7 @@ static void log_unhandled(struct core *core, const struct message *message, int 
         return;
     LOG(message->outcome == OUTCOME_RETRY ? LOG_INFO : LOG_WARNING, TEXTS[message->outcome],
         LOG_STR("message_id", message->newest->id), LOG_STR("reason", message->reason),
+        LOG_INT("status", message->status != INT64_MIN ? message->status : 0),
         LOG_INT("receive_count", message->newest->receive_count), LOG_INT("again_in_s", delay_s),
         LOG_INT("in_a_row", core->handler_failures));
 }

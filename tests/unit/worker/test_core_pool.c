@@ -135,6 +135,13 @@ static void deliver_some(void)
     strbuf_clean_up(&ids);
 }
 
+/* How much the threads get done in a step is the machine's affair. */
+static bool everything_happened(void)
+{
+    const struct telemetry_stats *stats = &f.core.stats;
+    return stats->quarantined > 0 && stats->completed > 0 && stats->deleted > 0 && stats->redelivered > 0;
+}
+
 START_TEST(threads_never_see_what_was_given_back_whatever_becomes_of_a_message)
 {
     static const char *const ANSWERS[] = {"", "f", "r", "u", "of", "ru"};
@@ -146,7 +153,7 @@ START_TEST(threads_never_see_what_was_given_back_whatever_becomes_of_a_message)
     handler.handle = read_handle;
     handler.flags = 0;
     begin(&handler, &settings);
-    for (long n = 0; n < unit_steps(5000); n++) {
+    for (long n = 0; n < unit_steps(5000) || !everything_happened(); n++) {
         if (f.poll_count > 0 && below(2) == 0)
             deliver_some();
         pool_wake(pool);
@@ -163,9 +170,7 @@ START_TEST(threads_never_see_what_was_given_back_whatever_becomes_of_a_message)
         fake_answer_all(&f);
         fake_advance(&f, 10);
     }
-    ck_assert_int_gt(f.core.stats.quarantined, 0);
-    ck_assert_int_gt(f.core.stats.deleted, f.core.stats.quarantined);
-    ck_assert_int_gt(f.core.stats.redelivered, 0);
+    ck_assert(TAILQ_EMPTY(&f.core.leased));
     end();
 }
 END_TEST

@@ -36,8 +36,10 @@ enum sluice_verdict {
     SLUICE_DONE = 0,   /* handled: the message is deleted */
     SLUICE_FAILED = 1, /* not handled: visible again after a delay that grows with the receive count, unless
                           set_retry_delay() says another; goes the DLQ's way */
-    SLUICE_RETRY = 2,  /* not now, nothing wrong with the message: visible again after set_retry_delay(), or
-                          after  the delay of its receive count; the worker never moves it to a DLQ for that */
+    SLUICE_RETRY =
+        2, /* not now, nothing wrong with the message: visible again after set_retry_delay(), or after
+              the delay of its receive count; not a failure, but the receive is counted:
+              what comes more often than --max-receives is poison, however it ended */
     /* can never be handled: to the DLQ at once when the worker has one, else as SLUICE_FAILED */
     SLUICE_REJECT = 3
 };
