@@ -38,7 +38,7 @@ void credentials_refresh_fetched(struct credentials_refresh *r, int64_t now_ms, 
     int64_t left_ms = expires_ms - now_ms;
     int64_t ahead_ms = left_ms / 2 < CREDENTIALS_AHEAD_MS ? left_ms / 2 : CREDENTIALS_AHEAD_MS;
     bool forced = r->refused && same;
-    ahead_ms -= (int64_t)(random * (double)(ahead_ms / 4));
+    ahead_ms -= (int64_t)(random * (double)ahead_ms / 4);
     *r = (struct credentials_refresh){.have = true, .stable = stable, .forced = forced};
     if (forced)
         r->retry_ms = now_ms + CREDENTIALS_RETRY_MS;
@@ -66,7 +66,7 @@ static int64_t pause_ms(int failures, int64_t first_ms, int64_t most_ms, double 
         span_ms *= 2;
     if (span_ms > most_ms)
         span_ms = most_ms;
-    return span_ms / 2 + (int64_t)(random * (double)(span_ms / 2));
+    return span_ms / 2 + (int64_t)(random * (double)span_ms / 2);
 }
 
 void credentials_refresh_failed(struct credentials_refresh *r, int64_t now_ms, double random)

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
-static LIST_HEAD(, child_wait) g_waits = LIST_HEAD_INITIALIZER(g_waits);
+static LIST_HEAD(child_wait_list, child_wait) g_waits = LIST_HEAD_INITIALIZER(g_waits);
 
 void child_wait_start(struct child_wait *wait, pid_t pid)
 {

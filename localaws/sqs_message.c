@@ -120,7 +120,7 @@ static enum sqs_error check_attribute(const struct sqs_attribute *a, struct sqs_
 enum sqs_error sqs_message_id_check(const char *name, struct slice id, struct sqs_failure *failure)
 {
     bool good = id.at == NULL || (id.len >= 1 && id.len <= SQS_ID_MAX);
-    for (size_t i = 0; good && i < id.len; i++)
+    for (size_t i = 0; good && id.at != NULL && i < id.len; i++)
         good = id.at[i] > 0x20 && id.at[i] < 0x7F;
     if (good)
         return SQS_OK;

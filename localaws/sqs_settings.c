@@ -11,52 +11,56 @@
 
 enum kind { KIND_INT, KIND_BOOL, KIND_WORD, KIND_TEXT, KIND_REDRIVE, KIND_REDRIVE_ALLOW };
 
+enum queues { ANY_QUEUE, FIFO_ONLY };
+
 struct row {
     const char *name;
     enum kind kind;
+    enum queues queues;
     size_t offset;
     int64_t min, max, fallback;
-    bool is_fifo;         /* there in FIFO queues only */
     const char *words[2]; /* KIND_WORD: what the values 0 and 1 are called */
 };
 
 #define FIELD(f) offsetof(struct sqs_settings, f)
 
-/* The last two members of a row. */
-#define ANY_QUEUE                                                                                            \
-    false,                                                                                                   \
+#define NO_WORDS                                                                                             \
     {                                                                                                        \
         NULL, NULL                                                                                           \
-    }
-#define FIFO_ONLY                                                                                            \
-    true,                                                                                                    \
-    {                                                                                                        \
-        NULL, NULL                                                                                           \
-    }
-#define FIFO_WORDS(zero, one)                                                                                \
-    true,                                                                                                    \
-    {                                                                                                        \
-        zero, one                                                                                            \
     }
 
 static const struct row ROWS[] = {
-    {"VisibilityTimeout", KIND_INT, FIELD(visibility_timeout_s), 0, 43200, 30, ANY_QUEUE},
-    {"DelaySeconds", KIND_INT, FIELD(delay_s), 0, 900, 0, ANY_QUEUE},
-    {"MaximumMessageSize", KIND_INT, FIELD(maximum_message_bytes), 1024, 1048576, 1048576, ANY_QUEUE},
-    {"MessageRetentionPeriod", KIND_INT, FIELD(retention_s), 60, 1209600, 345600, ANY_QUEUE},
-    {"ReceiveMessageWaitTimeSeconds", KIND_INT, FIELD(receive_wait_s), 0, 20, 0, ANY_QUEUE},
-    {"RedrivePolicy", KIND_REDRIVE, 0, 0, 0, 0, ANY_QUEUE},
-    {"RedriveAllowPolicy", KIND_REDRIVE_ALLOW, 0, 0, 0, 0, ANY_QUEUE},
-    {"Policy", KIND_TEXT, FIELD(policy), 0, 0, 0, ANY_QUEUE},
-    {"KmsMasterKeyId", KIND_TEXT, FIELD(kms_key_id), 0, 0, 0, ANY_QUEUE},
-    {"KmsDataKeyReusePeriodSeconds", KIND_INT, FIELD(kms_reuse_s), 60, 86400, 0, ANY_QUEUE},
-    {"SqsManagedSseEnabled", KIND_BOOL, FIELD(sse_enabled), 0, 1, 1, ANY_QUEUE},
-    {"FifoQueue", KIND_BOOL, FIELD(is_fifo), 0, 1, 0, FIFO_ONLY},
-    {"ContentBasedDeduplication", KIND_BOOL, FIELD(content_based_deduplication), 0, 1, 0, FIFO_ONLY},
-    {"DeduplicationScope", KIND_WORD, FIELD(deduplication_scope), 0, 1, 0,
-     FIFO_WORDS("queue", "messageGroup")},
-    {"FifoThroughputLimit", KIND_WORD, FIELD(throughput_limit), 0, 1, 0,
-     FIFO_WORDS("perQueue", "perMessageGroupId")},
+    {"VisibilityTimeout", KIND_INT, ANY_QUEUE, FIELD(visibility_timeout_s), 0, 43200, 30, NO_WORDS},
+    {"DelaySeconds", KIND_INT, ANY_QUEUE, FIELD(delay_s), 0, 900, 0, NO_WORDS},
+    {"MaximumMessageSize", KIND_INT, ANY_QUEUE, FIELD(maximum_message_bytes), 1024, 1048576, 1048576,
+     NO_WORDS},
+    {"MessageRetentionPeriod", KIND_INT, ANY_QUEUE, FIELD(retention_s), 60, 1209600, 345600, NO_WORDS},
+    {"ReceiveMessageWaitTimeSeconds", KIND_INT, ANY_QUEUE, FIELD(receive_wait_s), 0, 20, 0, NO_WORDS},
+    {"RedrivePolicy", KIND_REDRIVE, ANY_QUEUE, 0, 0, 0, 0, NO_WORDS},
+    {"RedriveAllowPolicy", KIND_REDRIVE_ALLOW, ANY_QUEUE, 0, 0, 0, 0, NO_WORDS},
+    {"Policy", KIND_TEXT, ANY_QUEUE, FIELD(policy), 0, 0, 0, NO_WORDS},
+    {"KmsMasterKeyId", KIND_TEXT, ANY_QUEUE, FIELD(kms_key_id), 0, 0, 0, NO_WORDS},
+    {"KmsDataKeyReusePeriodSeconds", KIND_INT, ANY_QUEUE, FIELD(kms_reuse_s), 60, 86400, 0, NO_WORDS},
+    {"SqsManagedSseEnabled", KIND_BOOL, ANY_QUEUE, FIELD(sse_enabled), 0, 1, 1, NO_WORDS},
+    {"FifoQueue", KIND_BOOL, FIFO_ONLY, FIELD(is_fifo), 0, 1, 0, NO_WORDS},
+    {"ContentBasedDeduplication", KIND_BOOL, FIFO_ONLY, FIELD(content_based_deduplication), 0, 1, 0,
+     NO_WORDS},
+    {"DeduplicationScope",
+     KIND_WORD,
+     FIFO_ONLY,
+     FIELD(deduplication_scope),
+     0,
+     1,
+     0,
+     {"queue", "messageGroup"}},
+    {"FifoThroughputLimit",
+     KIND_WORD,
+     FIFO_ONLY,
+     FIELD(throughput_limit),
+     0,
+     1,
+     0,
+     {"perQueue", "perMessageGroupId"}},
 };
 
 enum { ROW_COUNT = sizeof ROWS / sizeof *ROWS };
@@ -293,10 +297,10 @@ enum sqs_error sqs_settings_set(struct sqs_settings *s, struct slice name, struc
     const struct row *row = find_row(name);
     if (value.at == NULL)
         value = slice_of("");
-    if (row == NULL || (row->is_fifo && !s->is_fifo))
+    if (row == NULL || (row->queues == FIFO_ONLY && !s->is_fifo))
         return sqs_fail(failure, SQS_INVALID_ATTRIBUTE_NAME, "Unknown Attribute %.*s.",
                         (int)(name.len < 100 ? name.len : 100), name.at == NULL ? "" : name.at);
-    if (row->offset == FIELD(is_fifo) && row->is_fifo && !slice_is(value, "true"))
+    if (row->offset == FIELD(is_fifo) && row->queues == FIFO_ONLY && !slice_is(value, "true"))
         return sqs_fail(failure, SQS_INVALID_ATTRIBUTE_VALUE,
                         "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not"
                         " supported.");
@@ -346,7 +350,7 @@ bool sqs_settings_get(const struct sqs_settings *s, size_t index, struct strbuf 
     const struct row *row = &ROWS[index];
     struct sqs_settings *fields = (struct sqs_settings *)(uintptr_t)s; /* read only below */
     const char *text = NULL;
-    if (row->is_fifo && !s->is_fifo)
+    if (row->queues == FIFO_ONLY && !s->is_fifo)
         return false;
     switch (row->kind) {
     case KIND_INT:

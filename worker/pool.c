@@ -216,7 +216,7 @@ static void judge_speed(struct pool *pool, int count, int64_t took_ns)
         pool->away = INT_MAX;
         LOG(LOG_WARNING,
             "the handler says that it never waits, and held up the receiving: threads call it now",
-            LOG_INT("messages", count), LOG_INT("took_real_ms", took_ns / (1000 * 1000)));
+            LOG_INT("messages", count), LOG_INT("took_real_ms", took_ns / 1000000));
     } else if (took_ns > (int64_t)HERE_NS_MAX * count) {
         pool->away = AWAY_CALLS;
     }
