@@ -37,7 +37,7 @@ def check_order(done, sent):
 def test_groups_run_side_by_side_and_each_in_order(spawn, localaws, tmp_path):
     shop = Shop(localaws, tmp_path, **FIFO)
     sent = send(shop, groups=12, each=10)
-    worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="1s", PAYMENT_SLOTS="12", NUM_WORKERS="12"))
+    worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="1s", PAYMENT_SLOTS="12", NUM_WORKERS=12))
     shop.wait_empty(worker)
     worker.finish()
     payments = ledger(tmp_path)
