@@ -66,8 +66,7 @@ class Client:
 
     may_install = True
     kind = ""  # clients of one kind are one rival in different shapes
-    fast = False  # gets more messages in a run
-    handles = False  # takes part in the runs with handling time
+    has_telemetry = False
     body = staticmethod(plain_body)
 
     def __init__(self, name, **fields):
@@ -89,8 +88,7 @@ class Client:
 
 class Sluice(Client):
     kind = "sluice"
-    fast = True
-    handles = True
+    has_telemetry = True
 
     def prepare(self):
         if "SLUICE_BIN_DIR" not in os.environ:
@@ -115,8 +113,6 @@ class GoLoop(Client):
     """The loop of rivals/go on one SDK: `packaged` takes the one of apt, else go.mod pins it."""
 
     kind = "go"
-    fast = True
-    handles = True
     packaged = False
     sdk = ""
 
@@ -233,7 +229,7 @@ class Celery(FromPyPI):
 
 
 def all_clients():
-    """Ours first. `handles` marks those that have 100 slots to work with and hand messages over one by one."""
+    """Ours first."""
     return [
         Sluice("sluice-worker"),
         GoLoop("go-sdk-v1-apt", sdk="v1", packaged=True),

@@ -3,7 +3,7 @@ import statistics
 
 FIGURES = ("msgs_per_s", "msgs_per_cpu_s", "cpu_s_per_1000", "calls_per_1000", "p50_us", "p99_us", "peak_rss_kib",
            "idle_rss_kib", "idle_private_dirty_kib", "in_flight_max", "client_core_share", "server_cpu_s_per_1000",
-           "others_on_client_core", "of_best_schedule", "of_limit", "received_again")
+           "others_on_client_core", "of_best_schedule", "of_limit", "received_again", "waiting_max")
 MORE_IS_BETTER = ("msgs_per_s", "msgs_per_cpu_s")
 LESS_IS_BETTER = ("calls_per_1000", "p50_us", "p99_us", "peak_rss_kib")
 
@@ -91,6 +91,7 @@ def bars(result):
     bar("busy RSS, KiB", ours("noop", "peak_rss_kib"), "<=", 24 * 1024)
     bar("handling 10 ms: share of threads / time", ours("handling_10ms", "of_limit"), ">=", 0.97)
     bar("handling 100 ms: share of threads / time", ours("handling_100ms", "of_limit"), ">=", 0.97)
+    bar("mixed: messages that waited for a thread, the most", ours("mixed", "waiting_max"), "<=", 10)
     bar("mixed: share of the best schedule", ours("mixed", "of_best_schedule"), ">=", 0.99)
     for part in ("handling_10ms", "handling_100ms", "mixed"):
         bar(f"{part.replace('_', ' ')}: calls per 1,000 messages", ours(part, "calls_per_1000"), "<=", 225)
@@ -100,7 +101,8 @@ def bars(result):
 COLUMNS = [("msg/s", "msgs_per_s", "{:,.0f}"), ("CPU s/1000", "cpu_s_per_1000", "{:.4f}"),
            ("msg/CPU s", "msgs_per_cpu_s", "{:,.0f}"), ("calls/1000", "calls_per_1000", "{:.0f}"),
            ("p50 ms", "p50_us", "ms"), ("p99 ms", "p99_us", "ms"), ("RSS MiB", "peak_rss_kib", "mib"),
-           ("in flight", "in_flight_max", "{:.0f}"), ("of best", "of_best_schedule", "{:.1%}")]
+           ("in flight", "in_flight_max", "{:.0f}"),
+           ("waiting", "waiting_max", "{:.0f}"), ("of best", "of_best_schedule", "{:.1%}")]
 
 
 def cell(row, name, form):
