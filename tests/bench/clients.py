@@ -131,7 +131,8 @@ class GoLoop(Client):
             shutil.copy(RIVALS / "go" / name, folder / name)
         if self.packaged:
             env = dict(os.environ, GO111MODULE="off", GOPATH="/usr/share/gocode", GOFLAGS="")
-            self.version = (APT_GO_SDK / "aws" / "version.go").read_text().split('"')[1] + " (apt)"
+            source = (APT_GO_SDK / "aws" / "version.go").read_text()
+            self.version = "aws-sdk-go v" + source.partition("SDKVersion = ")[2].split('"')[1] + " of apt"
         else:
             shutil.copy(RIVALS / "go" / f"{self.sdk}.mod", folder / "go.mod")
             shutil.copy(RIVALS / "go" / f"{self.sdk}.sum", folder / "go.sum")
