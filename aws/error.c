@@ -40,6 +40,11 @@ static const struct row {
     {"InternalFailure", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
     {"InternalError", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
     {"ServiceUnavailable", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
+    /* ECS and Application Auto Scaling; emulators answer them with 400. */
+    {"ServerException", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
+    {"InternalServiceException", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
+    {"ConcurrentUpdateException", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
+    {"UpdateInProgressException", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
     {"IDPCommunicationError", AWS_KIND_TRANSIENT, RETRY_TRANSIENT, false, false},
 
     {"RequestTimeTooSkewed", AWS_KIND_CREDENTIALS, RETRY_NEVER, true, false},
@@ -62,6 +67,7 @@ static const struct row {
     {"AccessDenied", AWS_KIND_DENIED, RETRY_NEVER, false, false},
     {"AccessDeniedException", AWS_KIND_DENIED, RETRY_NEVER, true, false},
     {"UnauthorizedOperation", AWS_KIND_DENIED, RETRY_NEVER, false, false},
+    {"BlockedException", AWS_KIND_DENIED, RETRY_NEVER, false, false}, /* ECS: the account is blocked */
     {"OptInRequired", AWS_KIND_DENIED, RETRY_NEVER, false, false},
     {"KmsAccessDenied", AWS_KIND_DENIED, RETRY_NEVER, false, false},
     {"KMS.AccessDeniedException", AWS_KIND_DENIED, RETRY_NEVER, false, false},
@@ -74,6 +80,7 @@ static const struct row {
     {"ResourceNotFoundException", AWS_KIND_NOT_FOUND, RETRY_NEVER, false, false},
     {"ClusterNotFoundException", AWS_KIND_NOT_FOUND, RETRY_NEVER, false, false},
     {"ServiceNotFoundException", AWS_KIND_NOT_FOUND, RETRY_NEVER, false, false},
+    {"ServiceNotActiveException", AWS_KIND_NOT_FOUND, RETRY_NEVER, false, false}, /* INACTIVE or DRAINING */
 
     /* Their HTTP status (403, 404) would mislead. OverLimit is a full queue: the poller slows down, the
        client does not retry. */

@@ -174,11 +174,11 @@ static const char *parse_text(const struct text_call *call, struct strbuf *body,
     (void)jsonp_object(&p);
     while (jsonp_next_key(&p, &key)) {
         if (strcmp(key, call->key) == 0)
-            (void)sqs_take_text(&p, &text, &len);
+            (void)aws_take_text(&p, &text, &len);
         else if (strcmp(key, "MD5OfMessageBody") == 0)
-            (void)sqs_take_text(&p, &md5_body, &len);
+            (void)aws_take_text(&p, &md5_body, &len);
         else if (strcmp(key, "MD5OfMessageAttributes") == 0)
-            (void)sqs_take_text(&p, &md5_attributes, &len);
+            (void)aws_take_text(&p, &md5_attributes, &len);
         else
             (void)jsonp_skip(&p);
     }
@@ -203,7 +203,7 @@ static void on_text(void *arg, const struct aws_result *result, struct strbuf *b
     const char *problem = NULL;
     const char *text = result->kind == AWS_KIND_OK ? parse_text(call, body, &problem) : "";
     if (text == NULL) {
-        sqs_bad_reply(result, problem, &bad);
+        aws_bad_reply(result, problem, &bad);
         result = &bad;
         text = "";
     }
@@ -310,7 +310,7 @@ static void take_attribute(struct jsonp *p, const char *name, struct sqs_queue_a
 {
     const char *text = NULL;
     size_t len = 0;
-    if (!sqs_take_text(p, &text, &len) || text == NULL)
+    if (!aws_take_text(p, &text, &len) || text == NULL)
         return;
     for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
         if (strcmp(name, NUMBERS[i].name) != 0)
@@ -337,7 +337,7 @@ static bool parse_queue_attributes(struct strbuf *body, struct sqs_queue_attribu
     while (jsonp_next_key(&p, &key)) {
         if (strcmp(key, "Attributes") != 0)
             (void)jsonp_skip(&p);
-        else if (sqs_take_object(&p))
+        else if (aws_take_object(&p))
             while (jsonp_next_key(&p, &key))
                 take_attribute(&p, key, ret);
     }
@@ -353,7 +353,7 @@ static void on_attributes(void *arg, const struct aws_result *result, struct str
     struct aws_result bad;
     const char *problem = NULL;
     if (result->kind == AWS_KIND_OK && !parse_queue_attributes(body, &attributes, &problem)) {
-        sqs_bad_reply(result, problem, &bad);
+        aws_bad_reply(result, problem, &bad);
         result = &bad;
         attributes = NO_ATTRIBUTES;
     }

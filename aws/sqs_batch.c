@@ -66,7 +66,7 @@ static bool parse_element_member(struct jsonp *p, const char *key, struct batch_
     size_t len = 0;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(key, texts[i].key) == 0)
-            return sqs_take_text(p, texts[i].text, &len);
+            return aws_take_text(p, texts[i].text, &len);
     if (strcmp(key, "SenderFault") == 0)
         return jsonp_bool(p, &element->sender_fault);
     return jsonp_skip(p);
@@ -112,7 +112,7 @@ static void parse_list(struct jsonp *p, const struct batch_call *call, bool fail
                        struct sqs_entry_result *results)
 {
     const char *key = NULL;
-    if (!sqs_take_array(p))
+    if (!aws_take_array(p))
         return;
     while (jsonp_next_element(p)) {
         struct batch_element element = {NULL, NULL, NULL, NULL, NULL, NULL, false};
@@ -159,7 +159,7 @@ static void on_batch(void *arg, const struct aws_result *result, struct strbuf *
     if (result->kind == AWS_KIND_OK) {
         clear_results(results, call->count, SQS_ENTRY_UNKNOWN, NULL);
         if (!parse_batch(body, call, results, &problem)) {
-            sqs_bad_reply(result, problem, &bad);
+            aws_bad_reply(result, problem, &bad);
             result = &bad;
         }
     }

@@ -3,6 +3,7 @@
 #define SLUICE_AWS_SQS_INTERNAL_H
 
 #include "aws/digest.h"
+#include "aws/json_reply.h"
 #include "aws/sqs.h"
 #include "base/jsonp.h"
 #include "base/jsonw.h"
@@ -44,15 +45,7 @@ const char *sqs_entry_problem(const struct sqs_send_entry *entry);
 /* Writes MessageBody and what else the entry has into the open object. */
 void sqs_write_entry(struct jsonw *w, const struct sqs_send_entry *entry);
 
-/* A string, or null which gives NULL; other types are errors. */
-bool sqs_take_text(struct jsonp *p, const char **ret_text, size_t *ret_len);
-/* Enters an object or array; false also when there is a null instead. */
-bool sqs_take_object(struct jsonp *p);
-bool sqs_take_array(struct jsonp *p);
 /* A whole number written as text ("12"), -1 when it is none. */
 int64_t sqs_parse_number(const char *text);
-
-/* *ret_bad becomes a copy of result that says what is wrong with the 2xx reply. */
-void sqs_bad_reply(const struct aws_result *result, const char *problem, struct aws_result *ret_bad);
 
 #endif

@@ -149,26 +149,6 @@ void sqs_write_entry(struct jsonw *w, const struct sqs_send_entry *entry)
 
 /* ---- reading ---- */
 
-bool sqs_take_text(struct jsonp *p, const char **ret_text, size_t *ret_len)
-{
-    if (jsonp_null(p)) {
-        *ret_text = NULL;
-        *ret_len = 0;
-        return true;
-    }
-    return jsonp_string(p, ret_text, ret_len);
-}
-
-bool sqs_take_object(struct jsonp *p)
-{
-    return !jsonp_null(p) && jsonp_object(p);
-}
-
-bool sqs_take_array(struct jsonp *p)
-{
-    return !jsonp_null(p) && jsonp_array(p);
-}
-
 int64_t sqs_parse_number(const char *text)
 {
     char *end = NULL;
@@ -177,12 +157,4 @@ int64_t sqs_parse_number(const char *text)
     errno = 0;
     long long value = strtoll(text, &end, 10);
     return errno == 0 && *end == '\0' ? value : -1;
-}
-
-void sqs_bad_reply(const struct aws_result *result, const char *problem, struct aws_result *ret_bad)
-{
-    *ret_bad = *result;
-    ret_bad->kind = AWS_KIND_BAD_REPLY;
-    (void)snprintf(ret_bad->code, sizeof ret_bad->code, "BadReply");
-    (void)snprintf(ret_bad->message, sizeof ret_bad->message, "%s", problem);
 }

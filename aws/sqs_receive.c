@@ -72,7 +72,7 @@ static bool take_system_attribute(struct jsonp *p, const char *key, struct sqs_m
         i++;
     if (i == SYSTEM_ATTRIBUTE_COUNT)
         return jsonp_skip(p);
-    if (!sqs_take_text(p, &text, &len))
+    if (!aws_take_text(p, &text, &len))
         return false;
     char *member = (char *)message + SYSTEM_ATTRIBUTES[i].member;
     int64_t value = sqs_parse_number(text);
@@ -86,7 +86,7 @@ static bool take_system_attribute(struct jsonp *p, const char *key, struct sqs_m
 static bool parse_system_attributes(struct jsonp *p, struct sqs_message *message)
 {
     const char *key = NULL;
-    if (!sqs_take_object(p))
+    if (!aws_take_object(p))
         return p->problem == NULL;
     while (jsonp_next_key(p, &key) && take_system_attribute(p, key, message))
         continue;
@@ -117,11 +117,11 @@ static bool parse_attribute(struct jsonp *p, const char *name, struct sqs_reply 
     while (jsonp_next_key(p, &key)) {
         bool binary = strcmp(key, "BinaryValue") == 0;
         if (strcmp(key, "DataType") == 0) {
-            if (sqs_take_text(p, &text, &len) && text != NULL)
+            if (aws_take_text(p, &text, &len) && text != NULL)
                 attribute->data_type = text;
         } else if (!binary && strcmp(key, "StringValue") != 0) {
             (void)jsonp_skip(p);
-        } else if (sqs_take_text(p, &text, &len) && text != NULL) {
+        } else if (aws_take_text(p, &text, &len) && text != NULL) {
             ssize_t bytes = binary ? base64_decode(text, len, (char *)text) : (ssize_t)len;
             if (bytes < 0)
                 return jsonp_refuse(p, "BinaryValue is not base64");
@@ -138,7 +138,7 @@ static bool parse_attributes(struct jsonp *p, struct sqs_reply *reply, struct sq
 {
     const char *name = NULL;
     size_t before = reply->attribute_count;
-    if (!sqs_take_object(p))
+    if (!aws_take_object(p))
         return p->problem == NULL;
     while (jsonp_next_key(p, &name) && parse_attribute(p, name, reply))
         continue;
@@ -164,20 +164,20 @@ static bool parse_member(struct jsonp *p, const char *key, struct sqs_reply *rep
     for (size_t i = 0; i < sizeof TEXTS / sizeof TEXTS[0]; i++) {
         if (strcmp(key, TEXTS[i].key) != 0)
             continue;
-        if (!sqs_take_text(p, (const char **)((char *)message + TEXTS[i].text), &len))
+        if (!aws_take_text(p, (const char **)((char *)message + TEXTS[i].text), &len))
             return false;
         if (TEXTS[i].length != 0)
             *(size_t *)((char *)message + TEXTS[i].length) = len;
         return true;
     }
     if (strcmp(key, "MD5OfBody") == 0)
-        return sqs_take_text(p, &digests->body, &len);
+        return aws_take_text(p, &digests->body, &len);
     if (strcmp(key, "Attributes") == 0)
         return parse_system_attributes(p, message);
     if (strcmp(key, "MessageAttributes") == 0)
         return parse_attributes(p, reply, message);
     if (strcmp(key, "MD5OfMessageAttributes") == 0)
-        return sqs_take_text(p, &digests->attributes, &len);
+        return aws_take_text(p, &digests->attributes, &len);
     return jsonp_skip(p);
 }
 
@@ -250,7 +250,7 @@ static bool parse_reply(char *text, size_t len, struct sqs_reply *reply, const c
         if (seen)
             (void)jsonp_refuse(&p, "Messages is there twice");
         seen = true;
-        if (sqs_take_array(&p))
+        if (aws_take_array(&p))
             while (jsonp_next_element(&p) && parse_message(&p, reply))
                 continue;
     }
@@ -295,7 +295,7 @@ static void on_received(void *arg, const struct aws_result *result, struct strbu
     reply->text = strbuf_take(body);
     if (!parse_reply(reply->text, len, reply, &problem)) {
         struct aws_result bad;
-        sqs_bad_reply(result, problem, &bad);
+        aws_bad_reply(result, problem, &bad);
         reply_free(reply);
         call->fn(call->arg, &bad, &NOTHING);
         return;

@@ -7,57 +7,7 @@
  * Received messages are kept for the whole run under their receipt handles: later lines name those.
  */
 #include "aws/sqs.h"
-#include "base/alloc.h"
-#include "base/clock.h"
-#include "base/jsonw.h"
-#include "base/loop.h"
-
-#include <event2/event.h>
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-struct driver {
-    struct event_base *base;
-    struct aws_client *client;
-    json_t *line;
-    struct strbuf out;
-    struct jsonw w;
-};
-
-static const char *text_of(const struct driver *d, const char *key)
-{
-    const char *text = json_string_value(json_object_get(d->line, key));
-    return text != NULL ? text : "";
-}
-
-static int int_of(const struct driver *d, const char *key, int fallback)
-{
-    json_t *value = json_object_get(d->line, key);
-    return json_is_integer(value) ? (int)json_integer_value(value) : fallback;
-}
-
-static void open_answer(struct driver *d, const struct aws_result *result)
-{
-    struct jsonw *w = &d->w;
-    char text[768];
-    jsonw_object(w);
-    jsonw_key_str(w, "kind", aws_kind_name(result->kind));
-    jsonw_key_int(w, "status", result->http_status);
-    jsonw_key_str(w, "code", result->code);
-    jsonw_key_str(w, "query_code", result->query_code);
-    jsonw_key_str(w, "message", result->message);
-    jsonw_key_str(w, "request_id", result->request_id);
-    jsonw_key_int(w, "attempts", result->attempts);
-    jsonw_key_str(w, "text", aws_result_text(result, text_of(d, "op"), text, sizeof text));
-}
-
-static void close_answer(struct driver *d)
-{
-    jsonw_end_object(&d->w);
-    (void)event_base_loopbreak(d->base);
-}
+#include "tests/conformance/driver.h"
 
 /* ---- callbacks ---- */
 
@@ -305,10 +255,7 @@ static void do_change_batch(struct driver *d)
     (void)sqs_change_message_visibility_batch(d->client, text_of(d, "queue"), entries, count, on_batch, d);
 }
 
-static const struct {
-    const char *op;
-    void (*fn)(struct driver *d);
-} OPERATIONS[] = {
+static const struct driver_operation OPERATIONS[] = {
     {"CreateQueue", do_create},
     {"GetQueueUrl", do_get_url},
     {"SetQueueAttributes", do_set},
@@ -322,55 +269,10 @@ static const struct {
     {"DeleteMessageBatch", do_delete_batch},
     {"ChangeMessageVisibility", do_change},
     {"ChangeMessageVisibilityBatch", do_change_batch},
+    {NULL, NULL},
 };
-
-static void run_line(struct driver *d)
-{
-    for (size_t i = 0; i < sizeof OPERATIONS / sizeof OPERATIONS[0]; i++) {
-        if (strcmp(OPERATIONS[i].op, text_of(d, "op")) != 0)
-            continue;
-        strbuf_clear(&d->out);
-        d->w = (struct jsonw)JSONW_INIT(&d->out);
-        OPERATIONS[i].fn(d);
-        (void)event_base_dispatch(d->base);
-        (void)puts(strbuf_str(&d->out));
-        (void)fflush(stdout);
-        return;
-    }
-    (void)fprintf(stderr, "sqs_driver: no operation \"%s\"\n", text_of(d, "op"));
-    exit(EXIT_FAILURE);
-}
 
 int main(void)
 {
-    struct err err = {""};
-    struct driver d = {.out = STRBUF_INIT};
-    char *text = NULL;
-    size_t capacity = 0;
-    if (clock_init(&err) != 0) {
-        (void)fprintf(stderr, "sqs_driver: %s\n", err.text);
-        return EXIT_FAILURE;
-    }
-    d.base = loop_base_new();
-    d.client = aws_client_new(&(struct aws_client_options){.base = d.base}, &err);
-    if (d.client == NULL) {
-        (void)fprintf(stderr, "sqs_driver: %s\n", err.text);
-        event_base_free(d.base);
-        return EXIT_FAILURE;
-    }
-    while (getline(&text, &capacity, stdin) > 0) {
-        json_error_t error;
-        d.line = json_loads(text, JSON_ALLOW_NUL, &error);
-        if (d.line == NULL) {
-            (void)fprintf(stderr, "sqs_driver: %s\n", error.text);
-            return EXIT_FAILURE;
-        }
-        run_line(&d);
-        json_decref(d.line);
-    }
-    free(text);
-    aws_client_destroy(d.client);
-    event_base_free(d.base);
-    strbuf_clean_up(&d.out);
-    return EXIT_SUCCESS;
+    return driver_main("sqs_driver", OPERATIONS);
 }
