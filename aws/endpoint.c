@@ -263,16 +263,36 @@ const char *aws_region_find(const struct aws_profiles *profiles)
     return region;
 }
 
-/* GovCloud's plain hosts of these services are FIPS endpoints themselves (endpoint rule sets of the
- * services). */
+/* GovCloud's plain hosts of the services in SERVICES are FIPS endpoints themselves, all but ECS's (endpoint
+ * rule sets of the services). */
 static bool plain_is_fips(const char *service, const char *region, bool dualstack)
 {
     if (strncmp(region, "us-gov-", 7) != 0)
         return false;
     if (strcmp(service, "monitoring") == 0)
         return true;
-    return !dualstack &&
-           (strcmp(service, "sqs") == 0 || strcmp(service, "sts") == 0 || strcmp(service, "sns") == 0);
+    return !dualstack && strcmp(service, "ecs") != 0;
+}
+
+/* STS had one endpoint for all before regions had their own; AWS_STS_REGIONAL_ENDPOINTS=legacy keeps to it in
+ * the regions of that time. */
+static bool is_legacy_sts(const char *service, const char *region, const struct aws_profiles *profiles)
+{
+    static const char *const REGIONS[] = {
+        "ap-northeast-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ca-central-1",
+        "eu-central-1",   "eu-north-1", "eu-west-1",      "eu-west-2",      "eu-west-3",
+        "sa-east-1",      "us-east-1",  "us-east-2",      "us-west-1",      "us-west-2"};
+    const char *mode = env("AWS_STS_REGIONAL_ENDPOINTS");
+    if (strcmp(service, "sts") != 0)
+        return false;
+    if (mode == NULL && profiles != NULL)
+        mode = aws_profiles_get(profiles, aws_profiles_current_name(), "sts_regional_endpoints");
+    if (mode == NULL || strcasecmp(mode, "legacy") != 0)
+        return false;
+    for (size_t i = 0; i < sizeof REGIONS / sizeof REGIONS[0]; i++)
+        if (strcmp(REGIONS[i], region) == 0)
+            return true;
+    return false;
 }
 
 int aws_endpoint_regional(const char *service, const char *region, bool fips, bool dualstack,
@@ -404,6 +424,10 @@ int aws_endpoint_resolve(const struct aws_endpoint_query *query, struct aws_endp
             return refuse_flags("queue URL", query->queue_url, err);
         else if (resolve_regional(query->service, queue.region, fips, dualstack, &endpoint, err) != 0)
             return -1;
+    } else if (!fips && !dualstack && is_legacy_sts(query->service, query->region, query->profiles)) {
+        if (aws_url_parse("https://sts.amazonaws.com", &url, err) != 0)
+            return -1;
+        fill(&endpoint, &url, false, "us-east-1");
     } else if (resolve_regional(query->service, query->region, fips, dualstack, &endpoint, err) != 0) {
         return -1;
     }

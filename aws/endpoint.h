@@ -78,8 +78,10 @@ struct aws_endpoint_query {
     const char *queue_url;               /* NULL: not about a queue */
 };
 
-/* Explicit option > settings > origin of the queue URL > the region's own. Returns -1 with err (bad URL, FIPS
- * or dualstack together with a custom endpoint); ret_endpoint is untouched then, else clean it up. */
+/* Explicit option > settings > origin of the queue URL > the region's own (of STS the global one, if
+ * AWS_STS_REGIONAL_ENDPOINTS or the profile's sts_regional_endpoints is "legacy"). Returns -1 with err (bad
+ * URL, FIPS or dualstack together with a custom endpoint); ret_endpoint is untouched then, else clean it up.
+ */
 int aws_endpoint_resolve(const struct aws_endpoint_query *query, struct aws_endpoint *ret_endpoint,
                          struct err *err);
 void aws_endpoint_clean_up(struct aws_endpoint *endpoint);

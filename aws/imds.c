@@ -100,7 +100,7 @@ static void fail_token(struct imds_call *call, const struct http_reply *reply)
                       reply->status);
     else
         (void)err_set(&err, "PUT of a token to %.60s answered HTTP %d", call->endpoint, reply->status);
-    finish(call, reply->status, NULL, &err);
+    finish(call, 0, NULL, &err);
 }
 
 static void on_data(void *arg, struct http_reply *reply)
@@ -142,7 +142,7 @@ static void on_token(void *arg, struct http_reply *reply)
     }
     if (!is_token(&reply->body)) {
         (void)err_set(&err, "PUT of a token to %.60s brought no token", call->endpoint);
-        finish(call, 200, NULL, &err);
+        finish(call, 0, NULL, &err);
         return;
     }
     (void)snprintf(call->token_line, sizeof call->token_line, "X-aws-ec2-metadata-token: %s",

@@ -22,7 +22,7 @@ enum { IMDS_TIMEOUT_MS = 1000, IMDS_REPLY_BYTES_MAX = 64 << 10 };
 struct imds_call;
 
 /* body is NULL with err (a sentence without a source's name) when there is none; it may be changed, and is
- * wiped afterwards. status is that of the last reply, 0: none. */
+ * wiped afterwards. status is that of the GET, 0: none. */
 typedef void imds_fn(void *arg, int status, struct strbuf *body, const struct err *err);
 
 /* Appends the endpoint's URL, without a slash at its end. Returns -1 with err for a bad setting. profiles may

@@ -5,6 +5,8 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+
 static void clear_environment(void)
 {
     static const char *const NAMES[] = {"AWS_REGION",
@@ -13,6 +15,8 @@ static void clear_environment(void)
                                         "AWS_ENDPOINT_URL",
                                         "AWS_ENDPOINT_URL_SQS",
                                         "AWS_ENDPOINT_URL_CLOUDWATCH",
+                                        "AWS_ENDPOINT_URL_STS",
+                                        "AWS_STS_REGIONAL_ENDPOINTS",
                                         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
                                         "AWS_USE_FIPS_ENDPOINT",
                                         "AWS_USE_DUALSTACK_ENDPOINT"};
@@ -190,6 +194,72 @@ START_TEST(every_partition_has_its_host_names)
 }
 END_TEST
 
+START_TEST(every_service_and_flag_is_as_botocore_has_it)
+{
+    FILE *file = fopen(TEST_SOURCE_DIR "/endpoints.txt", "r");
+    char line[512];
+    int rows = 0;
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        char service[64];
+        char region[64];
+        char wanted[256];
+        int fips = 0;
+        int dualstack = 0;
+        struct strbuf url = STRBUF_INIT;
+        if (line[0] == '#')
+            continue;
+        ck_assert_int_eq(sscanf(line, "%63s %63s %d %d %255s", service, region, &fips, &dualstack, wanted),
+                         5);
+        ck_assert_int_eq(aws_endpoint_regional(service, region, fips != 0, dualstack != 0, &url, NULL), 0);
+        ck_assert_str_eq(strbuf_str(&url), wanted);
+        strbuf_clean_up(&url);
+        rows++;
+    }
+    (void)fclose(file);
+    ck_assert_int_ge(rows, 300);
+}
+END_TEST
+
+static struct aws_profiles *profiles_of(const char *config)
+{
+    struct aws_profiles *profiles = aws_profiles_parse(config, NULL, NULL);
+    ck_assert_ptr_nonnull(profiles);
+    return profiles;
+}
+
+static void check_sts(const char *region, const struct aws_profiles *profiles, const char *url,
+                      const char *signed_for)
+{
+    struct aws_endpoint endpoint;
+    struct aws_endpoint_query query = {.service = "sts", .region = region, .profiles = profiles};
+    ck_assert_int_eq(aws_endpoint_resolve(&query, &endpoint, NULL), 0);
+    ck_assert_str_eq(endpoint.url, url);
+    ck_assert_str_eq(endpoint.region, signed_for);
+    aws_endpoint_clean_up(&endpoint);
+}
+
+START_TEST(sts_is_regional_unless_told_otherwise)
+{
+    clear_environment();
+    check_sts("eu-west-1", NULL, "https://sts.eu-west-1.amazonaws.com/", "eu-west-1");
+    (void)setenv("AWS_STS_REGIONAL_ENDPOINTS", "regional", 1);
+    struct aws_profiles *p = profiles_of("[default]\nsts_regional_endpoints = legacy\n");
+    check_sts("eu-west-1", p, "https://sts.eu-west-1.amazonaws.com/", "eu-west-1");
+    (void)unsetenv("AWS_STS_REGIONAL_ENDPOINTS");
+    check_sts("eu-west-1", p, "https://sts.amazonaws.com/", "us-east-1");
+    check_sts("af-south-1", p, "https://sts.af-south-1.amazonaws.com/", "af-south-1");
+    check_sts("cn-north-1", p, "https://sts.cn-north-1.amazonaws.com.cn/", "cn-north-1");
+    (void)setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
+    check_sts("us-east-1", p, "https://sts-fips.us-east-1.amazonaws.com/", "us-east-1");
+    clear_environment();
+    (void)setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1", 1);
+    check_sts("us-east-1", p, "http://127.0.0.1:1/", "us-east-1");
+    aws_profiles_destroy(p);
+    clear_environment();
+}
+END_TEST
+
 START_TEST(a_region_that_is_no_name_is_refused)
 {
     static const char *const BAD[] = {
@@ -203,13 +273,6 @@ START_TEST(a_region_that_is_no_name_is_refused)
     }
 }
 END_TEST
-
-static struct aws_profiles *profiles_of(const char *config)
-{
-    struct aws_profiles *profiles = aws_profiles_parse(config, NULL, NULL);
-    ck_assert_ptr_nonnull(profiles);
-    return profiles;
-}
 
 START_TEST(the_region_is_looked_for_in_order)
 {
@@ -367,7 +430,8 @@ END_TEST
 
 UNIT_MAIN("endpoint", urls_are_taken_apart, what_is_no_endpoint_url_is_refused,
           loopback_and_link_local_hosts_are_known, queue_urls_tell_region_account_and_name,
-          every_partition_has_its_host_names, a_region_that_is_no_name_is_refused,
+          every_partition_has_its_host_names, every_service_and_flag_is_as_botocore_has_it,
+          sts_is_regional_unless_told_otherwise, a_region_that_is_no_name_is_refused,
           the_region_is_looked_for_in_order, endpoint_settings_are_looked_for_in_order,
           option_setting_queue_and_region_decide_in_this_order, bad_settings_are_told,
           a_user_name_and_password_never_reach_an_error,
