@@ -44,6 +44,7 @@ struct daemon {
     int lock_fd;
     struct reaper *reaper;
     struct orphans *orphans;
+    struct aws_credentials_provider *credentials; /* of all clients: one fetch for all of them */
     struct shared_client *clients;
     struct admin_server *admin;
     struct fleet_control **fleets; /* config->fleet_count of them, NULL where not made yet */
@@ -285,8 +286,12 @@ static struct aws_client *get_client(struct daemon *daemon, const struct config_
     for (struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
         if (same_text(shared->region, region) && same_text(shared->endpoint_url, endpoint_url))
             return shared->client;
-    struct aws_client_options options = {
-        .base = daemon->base, .region = region, .endpoint_url = endpoint_url};
+    if (daemon->credentials == NULL)
+        daemon->credentials = aws_credentials_provider_new_default(daemon->base, region);
+    struct aws_client_options options = {.base = daemon->base,
+                                         .region = region,
+                                         .endpoint_url = endpoint_url,
+                                         .credentials = daemon->credentials};
     struct aws_client *client = aws_client_new(&options, err);
     if (client == NULL)
         return NULL;
@@ -361,6 +366,7 @@ static void clean_up(struct daemon *daemon)
         aws_client_destroy(shared->client);
         free(shared);
     }
+    aws_credentials_provider_destroy(daemon->credentials);
     orphans_destroy(daemon->orphans);
     reaper_destroy(daemon->reaper);
     if (daemon->base != NULL)

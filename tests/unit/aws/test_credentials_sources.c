@@ -4,6 +4,7 @@
 #include "aws/credentials_container.h"
 #include "aws/credentials_json.h"
 #include "aws/credentials_process.h"
+#include "aws/sts.h"
 #include "base/child_wait.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -566,6 +567,75 @@ START_TEST(a_web_identity_is_unsigned_and_its_token_read_each_time)
 }
 END_TEST
 
+/* ---- who we are ---- */
+
+struct who {
+    int calls;
+    enum aws_kind kind;
+    char code[96];
+    struct sts_identity identity;
+};
+
+static void on_identity(void *arg, const struct aws_result *result, const struct sts_identity *identity)
+{
+    struct who *who = arg;
+    who->calls++;
+    who->kind = result->kind;
+    (void)snprintf(who->code, sizeof who->code, "%s", result->code);
+    ck_assert((identity != NULL) == (result->kind == AWS_KIND_OK));
+    if (identity != NULL)
+        who->identity = *identity;
+}
+
+static struct who ask_who(void)
+{
+    struct err err = {""};
+    struct who who = {.calls = 0};
+    struct aws_credentials *keys = aws_credentials_new("AKID", "hush", NULL, 0, "test");
+    struct aws_credentials_provider *signer = aws_credentials_provider_new_static(keys);
+    struct aws_client *client = aws_client_new(
+        &(struct aws_client_options){.base = g_base, .endpoint_url = g_server.url, .credentials = signer},
+        &err);
+    ck_assert_msg(client != NULL, "%s", err.text);
+    (void)sts_get_caller_identity(client, on_identity, &who);
+    while (who.calls == 0)
+        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
+    aws_client_destroy(client);
+    aws_credentials_provider_destroy(signer);
+    aws_credentials_release(keys);
+    return who;
+}
+
+START_TEST(sts_tells_who_we_are)
+{
+    set_up();
+    FAKE_SCRIPT(&g_server,
+                {.status = 200,
+                 .body =
+                     "<GetCallerIdentityResponse xmlns=\"x\"><GetCallerIdentityResult>"
+                     "<Arn>arn:aws:iam::1:user/u</Arn><UserId>AIDA</UserId><Account>123456789012</Account>"
+                     "</GetCallerIdentityResult><ResponseMetadata><RequestId>r</RequestId>"
+                     "</ResponseMetadata></GetCallerIdentityResponse>"},
+                {.status = 200, .body = "<GetCallerIdentityResponse/>"},
+                {.status = 200, .body = "<GetCallerIdentityResponse>"},
+                {.status = 403,
+                 .body = "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>"});
+    struct who who = ask_who();
+    ck_assert_int_eq(who.kind, AWS_KIND_OK);
+    ck_assert_str_eq(who.identity.account, "123456789012");
+    ck_assert_str_eq(who.identity.arn, "arn:aws:iam::1:user/u");
+    ck_assert_str_eq(who.identity.user_id, "AIDA");
+    ck_assert_str_eq(g_server.requests[0].body, "Action=GetCallerIdentity&Version=2011-06-15");
+    ck_assert_str_eq(fake_header(&g_server, 0, "X-Amz-Target"), "");
+    ck_assert_int_eq(ask_who().kind, AWS_KIND_BAD_REPLY);
+    ck_assert_int_eq(ask_who().kind, AWS_KIND_BAD_REPLY);
+    who = ask_who();
+    ck_assert_int_eq(who.kind, AWS_KIND_CREDENTIALS);
+    ck_assert_str_eq(who.code, "InvalidClientTokenId");
+    tear_down();
+}
+END_TEST
+
 /* ---- the JSON of sources ---- */
 
 START_TEST(no_bytes_lead_the_json_astray)
@@ -616,6 +686,7 @@ int main(void)
                             roles_are_assumed_one_by_the_other,
                             a_role_that_is_denied_is_told,
                             a_web_identity_is_unsigned_and_its_token_read_each_time,
+                            sts_tells_who_we_are,
                             no_bytes_lead_the_json_astray,
                             clean_up};
     (void)close(mkstemp(g_token_path));
