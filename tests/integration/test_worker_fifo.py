@@ -73,8 +73,10 @@ def test_faults_and_the_end_of_a_worker_keep_the_order(spawn, localaws, tmp_path
     shop.inject(DELETE, "entry_error", probability=0.2, seed=seed)
 
     def start(name):
-        return Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="500ms", PAYMENT_SLOTS="6"),
-                      ["--visibility-timeout", "10s"], name=name)
+        worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="500ms", PAYMENT_SLOTS="6"),
+                        ["--visibility-timeout", "10s"], name=name)
+        worker.wait_ready()
+        return worker
 
     def wait_handled(count):  # by whom, chance decides: a worker may have all groups
         wait_until(lambda: len(ledger(tmp_path)) >= count, 120, f"{count} payments")
@@ -171,6 +173,7 @@ def test_what_is_sent_while_a_worker_runs_keeps_its_order(spawn, localaws, tmp_p
     shop = Shop(localaws, tmp_path, **FIFO)
     worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="200ms", PAYMENT_SLOTS="5"))
     other = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_TIME="200ms", PAYMENT_SLOTS="5"), name="other")
+    other.wait_ready()
     sent = []
     for start in range(0, 40, 4):
         sent += send(shop, groups=5, each=4, start=start)
