@@ -5,6 +5,7 @@
 #include "worker/child_groups.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,9 +19,13 @@ static pid_t spawn(const char *script, int stdout_fd)
     struct child_spec spec = CHILD_SPEC_INIT;
     spec.argv = argv;
     spec.stdout_fd = stdout_fd;
+    /* After a failed test the rest of a group may live on: it must not keep the runner's pipe open. */
+    int null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    spec.stderr_fd = null_fd;
     spec.own_group = true;
     spec.death_signal = SIGKILL;
     ck_assert_int_eq(child_spawn(&spec, &pid, NULL), 0);
+    (void)close(null_fd);
     return pid;
 }
 
@@ -43,10 +48,11 @@ static int await(struct child_groups *groups, pid_t pid)
 {
     int status = -1;
     struct pollfd fd = {.fd = child_groups_exit_fd(pid), .events = POLLIN};
-    ck_assert_int_ge(fd.fd, 0);
+    ck_assert(fd.fd >= 0 || errno == ENOSYS); /* old kernels, valgrind: poll() passes over it then */
     while (!child_groups_reap(groups, pid, &status))
         (void)poll(&fd, 1, 100);
-    (void)close(fd.fd);
+    if (fd.fd >= 0)
+        (void)close(fd.fd);
     return status;
 }
 
