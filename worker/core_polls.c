@@ -44,7 +44,7 @@ static bool give_up_start(struct core *core, int64_t now_ms, const struct aws_re
     if (now_ms - core->refused_since_ms < (int64_t)CORE_STARTUP_MS * core->settings.scale ||
         core->stage != CORE_RUNNING)
         return false;
-    char text[512];
+    char text[768];
     LOG(LOG_ERROR, "giving up: receiving never worked",
         LOG_STR("error", aws_result_text(result, "ReceiveMessage", text, sizeof text)),
         LOG_INT("exit_code", code));
