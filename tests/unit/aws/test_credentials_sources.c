@@ -567,6 +567,34 @@ START_TEST(a_web_identity_is_unsigned_and_its_token_read_each_time)
 }
 END_TEST
 
+START_TEST(every_source_can_be_left_in_the_middle)
+{
+    for (int i = 0; i < 4; i++) {
+        struct answer answer = {.calls = 0};
+        if (i == 0)
+            set_up_instance();
+        else
+            set_up();
+        FAKE_SCRIPT(&g_server, {.act = FAKE_HANG});
+        if (i == 1)
+            use_config("[default]\nrole_arn = arn:r\nsource_profile = default\naws_access_key_id = BASE\n"
+                       "aws_secret_access_key = hush\n");
+        if (i == 2)
+            use_config("[default]\nrole_arn = arn:r\nweb_identity_token_file = /proc/self/comm\n");
+        if (i == 3)
+            use_process("/bin/sleep 1000");
+        aws_credentials_provider_get(g_provider, on_answer, &answer);
+        while (i < 3 && g_server.request_count == 0)
+            (void)event_base_loop(g_base, EVLOOP_ONCE);
+        ck_assert_int_eq(answer.calls, 0);
+        tear_down();
+        ck_assert_int_eq(answer.calls, 1);
+        ck_assert_ptr_null(answer.credentials);
+        ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+    }
+}
+END_TEST
+
 /* ---- who we are ---- */
 
 struct who {
@@ -686,6 +714,7 @@ int main(void)
                             roles_are_assumed_one_by_the_other,
                             a_role_that_is_denied_is_told,
                             a_web_identity_is_unsigned_and_its_token_read_each_time,
+                            every_source_can_be_left_in_the_middle,
                             sts_tells_who_we_are,
                             no_bytes_lead_the_json_astray,
                             clean_up};
