@@ -90,13 +90,13 @@ static void write_queue(struct jsonw *w, const struct sqs_queue *queue)
     jsonw_end_object(w);
 }
 
-static void write_counters(struct jsonw *w, const char *key, const uint64_t counters[static SQS_OP_MAX])
+static void write_counters(struct jsonw *w, const char *key, const uint64_t counters[static API_OP_MAX])
 {
     jsonw_key(w, key);
     jsonw_object(w);
-    for (int op = 0; op < SQS_OP_MAX; op++)
+    for (int op = 0; op < API_OP_MAX; op++)
         if (counters[op] > 0)
-            jsonw_key_int(w, sqs_op_name((enum sqs_op)op), (int64_t)counters[op]);
+            jsonw_key_int(w, api_op_name(op), (int64_t)counters[op]);
     jsonw_end_object(w);
 }
 
@@ -120,6 +120,7 @@ static void serve_stats(struct service *service, struct http_conn *conn)
     for (const struct sqs_queue *queue = NULL; (queue = strmap_next(&engine->queues, &position)) != NULL;)
         write_queue(&w, queue);
     jsonw_end_object(&w);
+    ecs_api_write_stats(service_ecs(service), &w);
     jsonw_end_object(&w);
     answer(conn, 200, &body);
     strbuf_clean_up(&body);

@@ -51,9 +51,9 @@ static int read_kind(const char *text, struct fault_rule *rule, struct err *err)
 
 static int read_operation(const char *text, struct fault_rule *rule, struct err *err)
 {
-    rule->op = strcmp(text, "*") == 0 ? SQS_OP_MAX : sqs_op_find(slice_of(text));
-    if (rule->op == SQS_OP_MAX && strcmp(text, "*") != 0)
-        return err_set(err, "operation \"%s\" is neither \"*\" nor an operation of SQS", text);
+    rule->op = strcmp(text, "*") == 0 ? API_OP_MAX : api_op_find(slice_of(text));
+    if (rule->op == API_OP_MAX && strcmp(text, "*") != 0)
+        return err_set(err, "operation \"%s\" is neither \"*\" nor an operation of SQS or ECS", text);
     return 0;
 }
 
@@ -145,7 +145,7 @@ static int read_rule(json_t *object, struct fault_rule *rule, struct err *err)
     const char *key = NULL;
     json_t *value = NULL;
     *rule = (struct fault_rule){.kind = FAULT_KIND_MAX,
-                                .op = SQS_OP_MAX,
+                                .op = API_OP_MAX,
                                 .probability = 1,
                                 .seed = 1,
                                 .count = -1,
@@ -208,9 +208,9 @@ bool faults_throw(struct fault_rule *rule, double p)
     return (double)(z >> 11) / 9007199254740992.0 < p;
 }
 
-static bool concerns(const struct fault_rule *rule, enum sqs_op op, struct slice queue)
+static bool concerns(const struct fault_rule *rule, int op, struct slice queue)
 {
-    return rule->count != 0 && (rule->op == SQS_OP_MAX || rule->op == op) &&
+    return rule->count != 0 && (rule->op == API_OP_MAX || rule->op == op) &&
            (rule->queue[0] == '\0' || slice_is(queue, rule->queue));
 }
 
@@ -239,7 +239,7 @@ static void note(struct fault_plan *plan, const struct fault_rule *rule)
     }
 }
 
-void faults_plan(struct faults *faults, enum sqs_op op, struct slice queue, struct fault_plan *plan)
+void faults_plan(struct faults *faults, int op, struct slice queue, struct fault_plan *plan)
 {
     plan->is_needed = plan->has_main = plan->has_stale = plan->has_noisy = false;
     plan->latency_before_ms = plan->latency_after_ms = 0;
@@ -265,7 +265,7 @@ static void write_rule(const struct fault_rule *rule, struct jsonw *w)
 {
     jsonw_object(w);
     jsonw_key_str(w, "kind", KIND_NAMES[rule->kind]);
-    jsonw_key_str(w, "operation", rule->op == SQS_OP_MAX ? "*" : sqs_op_name(rule->op));
+    jsonw_key_str(w, "operation", rule->op == API_OP_MAX ? "*" : api_op_name(rule->op));
     if (rule->queue[0] != '\0')
         jsonw_key_str(w, "queue", rule->queue);
     jsonw_key_double(w, "probability", rule->probability);
@@ -279,9 +279,9 @@ static void write_rule(const struct fault_rule *rule, struct jsonw *w)
     jsonw_key_int(w, "fired_total", (int64_t)rule->fired_total);
     jsonw_key(w, "fired");
     jsonw_object(w);
-    for (int op = 0; op < SQS_OP_MAX; op++)
+    for (int op = 0; op < API_OP_MAX; op++)
         if (rule->fired[op] > 0)
-            jsonw_key_int(w, sqs_op_name((enum sqs_op)op), (int64_t)rule->fired[op]);
+            jsonw_key_int(w, api_op_name(op), (int64_t)rule->fired[op]);
     jsonw_end_object(w);
     jsonw_end_object(w);
 }

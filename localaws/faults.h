@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "base/jsonw.h"
-#include "localaws/sqs_request.h"
+#include "localaws/api.h"
 
 #include <stdint.h>
 
@@ -27,7 +27,7 @@ enum fault_kind {
 
 struct fault_rule {
     enum fault_kind kind;
-    enum sqs_op op; /* SQS_OP_MAX: any */
+    int op;         /* see api.h; API_OP_MAX: any */
     char queue[81]; /* "": any */
     double probability;
     uint64_t seed;
@@ -42,7 +42,7 @@ struct fault_rule {
     double entry_probability;
 
     uint64_t random; /* state of the dice */
-    uint64_t fired[SQS_OP_MAX];
+    uint64_t fired[API_OP_MAX];
     uint64_t fired_total;
 };
 
@@ -66,7 +66,7 @@ void faults_clean_up(struct faults *faults);
  * rule, key and what is allowed. */
 int faults_add(struct faults *faults, const char *json, size_t len, struct err *err);
 /* Throws the dice for a request on `queue` (absent: none). */
-void faults_plan(struct faults *faults, enum sqs_op op, struct slice queue, struct fault_plan *plan);
+void faults_plan(struct faults *faults, int op, struct slice queue, struct fault_plan *plan);
 /* One more throw of a rule's dice: true with the probability `p`. */
 bool faults_throw(struct fault_rule *rule, double p);
 /* The rules with their counts, as a JSON object. */

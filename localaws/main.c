@@ -1,6 +1,6 @@
 /*
- * sluice-localaws: SQS on loopback, in memory, for development, demo and tests (docs/localaws.md). Reads
- * options, listens, prints one line when it is ready and serves until a signal ends it.
+ * sluice-localaws: SQS and ECS on loopback, in memory, for development, demo and tests (docs/localaws.md).
+ * Reads options, listens, prints one line when it is ready and serves until a signal ends it.
  */
 #include "aws/digest.h"
 #include "base/clock.h"
@@ -30,12 +30,19 @@ struct localaws_options {
     char *secret_key;
     int redelivery; /* index into REDELIVERY */
     bool allow_remote;
+    int ecs_tasks;                /* index into ECS_TASKS: enum ecs_tasks */
+    int64_t ecs_start_latency_ms; /* product */
+    int64_t ecs_visible_after_ms; /* product */
+    int ecs_scale_in;             /* index into ECS_SCALE_IN: enum ecs_victims */
+    char *ecs_task_logs;
     bool version;
 };
 
 #define FIELD(f) offsetof(struct localaws_options, f)
 
 static const char *const REDELIVERY[] = {"last", "first", NULL};
+static const char *const ECS_TASKS[] = {"refuse", "pretend", "run", NULL};
+static const char *const ECS_SCALE_IN[] = {"newest", "oldest", NULL};
 
 static const struct option_row ROWS[] = {
     {.name = "listen",
@@ -88,6 +95,41 @@ static const struct option_row ROWS[] = {
      .offset = FIELD(allow_remote),
      .fallback = "false",
      .help = "listen on other than loopback addresses"},
+    {.name = "ecs_tasks",
+     .type = OPTION_ENUM,
+     .offset = FIELD(ecs_tasks),
+     .fallback = "refuse",
+     .choices = ECS_TASKS,
+     .unit = "HOW",
+     .help = "ECS tasks: run is local processes of whatever command a caller names; pretend has none"},
+    {.name = "ecs_start_latency",
+     .type = OPTION_DURATION,
+     .offset = FIELD(ecs_start_latency_ms),
+     .fallback = "5s",
+     .min = 100,
+     .max = 3600000,
+     .unit = "DURATION",
+     .help = "from the start of an ECS task to RUNNING"},
+    {.name = "ecs_visible_after",
+     .type = OPTION_DURATION,
+     .offset = FIELD(ecs_visible_after_ms),
+     .fallback = "0s",
+     .min = 0,
+     .max = 3600000,
+     .unit = "DURATION",
+     .help = "DescribeServices answers MISSING so long after CreateService"},
+    {.name = "ecs_scale_in",
+     .type = OPTION_ENUM,
+     .offset = FIELD(ecs_scale_in),
+     .fallback = "newest",
+     .choices = ECS_SCALE_IN,
+     .unit = "WHICH",
+     .help = "which of the running ECS tasks go first; ECS promises no order"},
+    {.name = "ecs_task_logs",
+     .type = OPTION_STRING,
+     .offset = FIELD(ecs_task_logs),
+     .unit = "DIRECTORY",
+     .help = "a file for what each ECS task writes, instead of standard error"},
     {.name = "version",
      .type = OPTION_BOOL,
      .offset = FIELD(version),
@@ -100,14 +142,16 @@ struct program {
     struct event_base *base;
     struct service *service;
     struct http_server *server;
+    bool is_leaving;
 };
 
 static int print_help(void)
 {
     struct strbuf text = STRBUF_INIT;
     strbuf_append_str(
-        &text, "Usage: sluice-localaws [options]\n\nSQS on loopback, in memory. Prints one line of JSON with"
-               " its URL when it is ready.\n\nOptions:\n");
+        &text,
+        "Usage: sluice-localaws [options]\n\nSQS and ECS on loopback, in memory. Prints one line of JSON with"
+        " its URL when it is ready.\n\nOptions:\n");
     options_help(ROWS, &text);
     (void)fputs(strbuf_str(&text), stdout);
     strbuf_clean_up(&text);
@@ -154,12 +198,21 @@ static int create_queues(struct program *program, struct err *err)
     return 0;
 }
 
+static void leave(void *arg)
+{
+    struct program *program = arg;
+    (void)event_base_loopbreak(program->base);
+}
+
+/* Tasks may want to finish what they have, with us at their service; a second signal does not wait. */
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct program *program = arg;
     (void)number;
     (void)what;
-    (void)event_base_loopbreak(program->base);
+    if (program->is_leaving || !ecs_api_stop_tasks(service_ecs(program->service), leave, program))
+        leave(program);
+    program->is_leaving = true;
 }
 
 /* Connections may be many: as many as the system lets us have. */
@@ -182,8 +235,18 @@ static int start(struct program *program, struct err *err)
         (void)err_set(err, "--listen %s is not loopback; say --allow-remote if that is wanted", o->listen);
         return EXIT_CODE_USAGE;
     }
+    if (!is_loopback(at.host) && o->ecs_tasks == ECS_TASKS_RUN) {
+        (void)err_set(err, "--ecs-tasks run on --listen %s: commands of callers are run on loopback only",
+                      o->listen);
+        return EXIT_CODE_USAGE;
+    }
     struct service_options service_options = {
         .region = o->region, .account = o->account, .redelivers_first = o->redelivery == 1};
+    service_options.ecs = (struct ecs_api_options){.tasks = (enum ecs_tasks)o->ecs_tasks,
+                                                   .start_latency_ms = o->ecs_start_latency_ms,
+                                                   .visible_after_ms = o->ecs_visible_after_ms,
+                                                   .victims = (enum ecs_victims)o->ecs_scale_in,
+                                                   .task_logs = o->ecs_task_logs};
     if (o->verify_signatures) {
         service_options.access_key = o->access_key != NULL ? o->access_key : getenv("AWS_ACCESS_KEY_ID");
         service_options.secret_key = o->secret_key != NULL ? o->secret_key : getenv("AWS_SECRET_ACCESS_KEY");
@@ -196,10 +259,12 @@ static int start(struct program *program, struct err *err)
     program->server = http_server_new(program->base, at.host, at.port, &handler, err);
     if (program->server == NULL)
         return EXIT_CODE_UNAVAILABLE;
-    service_set_server(program->service, program->server);
+    char url[320];
     bool is_v6 = strchr(at.host, ':') != NULL;
-    (void)fprintf(stdout, "{\"type\":\"listening\",\"url\":\"http://%s%s%s:%d\"}\n", is_v6 ? "[" : "",
-                  at.host, is_v6 ? "]" : "", http_server_port(program->server));
+    (void)snprintf(url, sizeof url, "http://%s%s%s:%d", is_v6 ? "[" : "", at.host, is_v6 ? "]" : "",
+                   http_server_port(program->server));
+    service_set_server(program->service, program->server, url);
+    (void)fprintf(stdout, "{\"type\":\"listening\",\"url\":\"%s\"}\n", url);
     if (fflush(stdout) != 0) {
         (void)err_set(err, "cannot write to stdout");
         return EXIT_CODE_IO;

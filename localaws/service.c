@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "localaws/admin.h"
+#include "localaws/ecs_agent.h"
 #include "localaws/sqs_decode.h"
 
 #include <event2/event.h>
@@ -28,12 +29,13 @@ struct call {
     struct http_conn *conn;
     enum call_wait wait;
     struct loop_timer timer; /* CALL_FOR_START, CALL_FOR_ANSWER */
-    enum sqs_protocol protocol;
-    enum sqs_op op;
+    enum api api;
+    enum sqs_protocol protocol; /* API_SQS */
+    int op;
     char request_id[SQS_UUID_BYTES];
     struct fault_plan plan;
     struct sqs_receive_view view; /* CALL_FOR_MESSAGE */
-    struct sqs_request *request;  /* CALL_FOR_START; owned */
+    struct sqs_request *request;  /* CALL_FOR_START of API_SQS; owned */
     struct http_request *http;    /* CALL_FOR_START; the connection's, valid while it waits for us */
     int status;                   /* CALL_FOR_ANSWER: the reply kept back */
     struct strbuf headers, body;
@@ -44,9 +46,10 @@ struct turn {
     struct service *service;
     struct http_conn *conn;
     struct http_request *http;
-    enum sqs_protocol protocol;
-    enum sqs_op op;
-    struct sqs_request *request;
+    enum api api;
+    enum sqs_protocol protocol;  /* API_SQS */
+    int op;                      /* see api.h */
+    struct sqs_request *request; /* API_SQS */
     const char *request_id;
     struct fault_plan *plan;
 };
@@ -55,6 +58,7 @@ struct service {
     struct event_base *base;
     struct http_server *server;
     struct sqs_engine *engine;
+    struct ecs_api *ecs;
     struct auth auth;
     bool verifies;
     char *region; /* owned */
@@ -115,6 +119,7 @@ static struct call *call_new(const struct turn *turn, enum call_wait wait)
     call->service = service;
     call->conn = turn->conn;
     call->wait = wait;
+    call->api = turn->api;
     call->protocol = turn->protocol;
     call->op = turn->op;
     call->plan = *turn->plan;
@@ -158,12 +163,21 @@ static void on_gone(void *arg, struct http_conn *conn)
 
 /* ---- answers ---- */
 
+static const char *content_type(const struct turn *turn)
+{
+    if (turn->api == API_ECS_AGENT)
+        return "application/json";
+    if (turn->api == API_ECS)
+        return "application/x-amz-json-1.1";
+    return turn->protocol == SQS_PROTOCOL_JSON ? "application/x-amz-json-1.0" : "text/xml";
+}
+
 static void send_reply(const struct turn *turn, int status, const struct strbuf *headers,
                        const struct strbuf *body, bool truncate)
 {
     struct http_reply reply = HTTP_REPLY_INIT;
     reply.status = status;
-    reply.content_type = turn->protocol == SQS_PROTOCOL_JSON ? "application/x-amz-json-1.0" : "text/xml";
+    reply.content_type = content_type(turn);
     reply.headers = strbuf_str(headers);
     reply.body = body->data;
     reply.body_len = body->len;
@@ -180,9 +194,22 @@ static void write_headers(const struct turn *turn, const char *query_error, bool
     strbuf_append_str(headers, "x-amzn-RequestId: ");
     strbuf_append_str(headers, turn->request_id);
     strbuf_append(headers, "\r\n", 2);
-    if (query_error != NULL && turn->protocol == SQS_PROTOCOL_JSON)
+    if (query_error != NULL && turn->api == API_SQS && turn->protocol == SQS_PROTOCOL_JSON)
         strbuf_appendf(headers, "x-amzn-query-error: %s;%s\r\n", query_error,
                        sender_fault ? "Sender" : "Receiver");
+}
+
+/* Fills the scratch body and headers with an error of ECS; returns its HTTP status. */
+static int write_ecs_failure(const struct turn *turn, const char *code, int status, const char *message)
+{
+    struct service *service = turn->service;
+    strbuf_clear(&service->body);
+    if (turn->api == API_ECS_AGENT)
+        ecs_api_write_agent_error(service->ecs, turn->http, code, message, &service->body);
+    else
+        ecs_api_write_error(code, message, &service->body);
+    write_headers(turn, NULL, false, &service->headers);
+    return status;
 }
 
 /* Fills the scratch body and headers with an error; returns its HTTP status. */
@@ -190,16 +217,31 @@ static int write_failure(const struct turn *turn, const struct sqs_failure *fail
 {
     struct service *service = turn->service;
     const struct sqs_error_info *info = sqs_error_info(failure->error);
+    if (turn->api != API_SQS)
+        return write_ecs_failure(turn, info->shape, 400, failure->message);
     strbuf_clear(&service->body);
     sqs_reply_error(turn->protocol, &service->body, failure, turn->request_id);
     write_headers(turn, info->query, info->sender_fault, &service->headers);
     return info->status;
 }
 
+static int write_injected_ecs(const struct turn *turn, const struct fault_rule *rule)
+{
+    enum ecs_error fallback = rule->kind == FAULT_THROTTLE ? ECS_THROTTLED : ECS_SERVER;
+    enum ecs_error error = rule->code[0] == '\0' ? fallback : ecs_error_find(slice_of(rule->code));
+    int status = error != ECS_OK ? ecs_error_status(error) : ecs_error_status(fallback);
+    const char *message = rule->kind == FAULT_THROTTLE ? "Rate exceeded" : "injected fault";
+    return write_ecs_failure(turn, error != ECS_OK ? ecs_error_code(error) : rule->code,
+                             rule->status != 0 ? rule->status : status,
+                             rule->message[0] != '\0' ? rule->message : message);
+}
+
 /* The same for an injected error, whose code may be one that SQS does not have. */
 static int write_injected(const struct turn *turn, const struct fault_rule *rule)
 {
     struct service *service = turn->service;
+    if (turn->api != API_SQS)
+        return write_injected_ecs(turn, rule);
     enum sqs_error fallback = rule->kind == FAULT_THROTTLE ? SQS_THROTTLED : SQS_INTERNAL;
     enum sqs_error error = rule->code[0] == '\0' ? fallback : sqs_error_find(slice_of(rule->code));
     const struct sqs_error_info *info = sqs_error_info(error == SQS_OK ? fallback : error);
@@ -225,7 +267,8 @@ static int write_injected(const struct turn *turn, const struct fault_rule *rule
 static void on_answer_due(void *arg)
 {
     struct call *call = arg;
-    struct turn turn = {.service = call->service, .conn = call->conn, .protocol = call->protocol};
+    struct turn turn = {
+        .service = call->service, .conn = call->conn, .api = call->api, .protocol = call->protocol};
     send_reply(&turn, call->status, &call->headers, &call->body,
                call->plan.has_main && call->plan.main.kind == FAULT_TRUNCATE);
     call_free(call);
@@ -271,7 +314,7 @@ static bool fault_instead(const struct turn *turn)
         return false;
     switch (plan->main.kind) {
     case FAULT_ENTRY_ERROR:
-        if (sqs_op_is_batch(turn->op))
+        if (turn->api == API_SQS && sqs_op_is_batch((enum sqs_op)turn->op))
             return false;
         send_reply(turn, write_injected(turn, &plan->main), &turn->service->headers, &turn->service->body,
                    false);
@@ -416,11 +459,45 @@ static enum sqs_error run_operation(const struct turn *turn, struct sqs_context 
     return error;
 }
 
+static int run_ecs(const struct turn *turn)
+{
+    struct service *service = turn->service;
+    strbuf_clear(&service->body);
+    if (turn->api == API_ECS_AGENT)
+        return ecs_api_run_agent(service->ecs, turn->http, &service->body);
+    return ecs_api_run(service->ecs, (enum ecs_op)(turn->op - API_OP_ECS), turn->http, &service->body);
+}
+
+static void execute_ecs(const struct turn *turn)
+{
+    struct service *service = turn->service;
+    const struct fault_plan *plan = turn->plan;
+    if (fault_instead(turn))
+        return;
+    int status = run_ecs(turn);
+    if (plan->is_needed && plan->has_main && plan->main.kind == FAULT_DUPLICATE) {
+        struct strbuf first =
+            service->body; /* done twice, as by a retry behind our back; the first answers */
+        service->body = (struct strbuf)STRBUF_INIT;
+        (void)run_ecs(turn);
+        strbuf_clean_up(&service->body);
+        service->body = first;
+    }
+    if (status != 200 && turn->op < API_OP_MAX)
+        service->stats.failures[turn->op]++;
+    write_headers(turn, NULL, false, &service->headers);
+    finish(turn, status);
+}
+
 static void execute(const struct turn *turn)
 {
     struct service *service = turn->service;
     struct sqs_failure failure;
     int status = 200;
+    if (turn->api != API_SQS) {
+        execute_ecs(turn);
+        return;
+    }
     if (fault_instead(turn))
         return;
     set_base_url(turn);
@@ -451,6 +528,7 @@ static void on_start_due(void *arg)
     struct turn turn = {.service = call->service,
                         .conn = call->conn,
                         .http = call->http,
+                        .api = call->api,
                         .protocol = call->protocol,
                         .op = call->op,
                         .request = call->request,
@@ -469,8 +547,10 @@ static void start(const struct turn *turn)
         return;
     }
     struct call *call = call_new(turn, CALL_FOR_START);
-    call->request = xmalloc(sizeof *call->request);
-    *call->request = *turn->request;
+    if (turn->api == API_SQS) {
+        call->request = xmalloc(sizeof *call->request);
+        *call->request = *turn->request;
+    }
     call->http = turn->http;
     loop_timer_init(&call->timer, service->base, on_start_due, call);
     loop_timer_arm_real_ms(&call->timer, turn->plan->latency_before_ms);
@@ -488,41 +568,106 @@ static struct slice queue_name_of(const struct turn *turn)
     return slash == NULL ? url : (struct slice){slash + 1, (size_t)(url.at + url.len - slash - 1)};
 }
 
+/* Throws the dice and begins. */
+static void begin(struct turn *turn, struct slice queue)
+{
+    struct service *service = turn->service;
+    service->stats.calls[turn->op]++;
+    if (service->faults.count > 0)
+        faults_plan(&service->faults, turn->op, queue, turn->plan);
+    start(turn);
+}
+
+static void refuse(const struct turn *turn, const struct sqs_failure *failure)
+{
+    turn->service->stats.refused++;
+    int status = write_failure(turn, failure);
+    send_reply(turn, status, &turn->service->headers, &turn->service->body, false);
+}
+
+static enum sqs_error authenticate(const struct turn *turn, const char *service_name,
+                                   struct sqs_failure *failure)
+{
+    struct service *service = turn->service;
+    if (!service->verifies)
+        return SQS_OK;
+    return auth_check(&service->auth, turn->http, service_name, clock_wall_ms(), failure);
+}
+
+/* Requests of tasks to their agent are not signed: who knows the id of a task may protect it. */
+static void on_agent_request(struct turn *turn)
+{
+    enum ecs_op op = ecs_agent_op(turn->http);
+    turn->api = API_ECS_AGENT;
+    turn->op = API_OP_ECS + (int)op;
+    if (op != ECS_OP_MAX)
+        begin(turn, (struct slice){NULL, 0});
+    else
+        execute_ecs(turn);
+}
+
+static void on_ecs_request(struct turn *turn, struct slice target)
+{
+    struct slice name = {target.at + strlen(ECS_TARGET_PREFIX), target.len - strlen(ECS_TARGET_PREFIX)};
+    struct slice host = http_request_header(turn->http, "host");
+    struct sqs_failure failure;
+    turn->api = API_ECS;
+    turn->op = API_OP_ECS + (int)ecs_op_find(name);
+    enum sqs_error error = authenticate(turn, "ecs", &failure);
+    if (error == SQS_OK && !ecs_api_host_is_good(host))
+        error = sqs_fail(&failure, SQS_BAD_SIGNATURE,
+                         "ECS is to be called by an address or localhost, not as another host.");
+    if (error == SQS_OK && turn->op == API_OP_MAX)
+        error = sqs_fail(&failure, SQS_UNKNOWN_OPERATION, "The operation %.*s is not known here.",
+                         (int)(target.len < 100 ? target.len : 100), target.at);
+    if (error != SQS_OK)
+        refuse(turn, &failure);
+    else
+        begin(turn, (struct slice){NULL, 0});
+}
+
+static void on_sqs_request(struct turn *turn, struct slice target)
+{
+    struct service *service = turn->service;
+    struct sqs_failure failure;
+    enum sqs_op op = SQS_OP_MAX;
+    turn->protocol = target.at != NULL ? SQS_PROTOCOL_JSON : SQS_PROTOCOL_QUERY;
+    turn->request = &service->request;
+    enum sqs_error error = authenticate(turn, "sqs", &failure);
+    if (error == SQS_OK)
+        error = target.at != NULL
+                    ? sqs_decode_json(turn->http, target, turn->request, &op, &failure)
+                    : sqs_decode_query(turn->http, service->params, turn->request, &op, &failure);
+    if (error != SQS_OK) {
+        refuse(turn, &failure);
+        return;
+    }
+    turn->op = op;
+    begin(turn, queue_name_of(turn));
+}
+
 static void on_request(void *arg, struct http_conn *conn, struct http_request *http)
 {
     struct service *service = arg;
     char request_id[SQS_UUID_BYTES];
     struct fault_plan plan; /* large: only what is needed is set */
-    struct sqs_failure failure;
-    enum sqs_error error = SQS_OK;
     plan.is_needed = false;
     if (admin_serve(service, conn, http))
         return;
-    struct slice target = http_request_header(http, "x-amz-target");
     struct turn turn = {.service = service,
                         .conn = conn,
                         .http = http,
-                        .protocol = target.at != NULL ? SQS_PROTOCOL_JSON : SQS_PROTOCOL_QUERY,
-                        .op = SQS_OP_MAX,
-                        .request = &service->request,
+                        .op = API_OP_MAX,
                         .request_id = request_id,
                         .plan = &plan};
+    struct slice target = http_request_header(http, "x-amz-target");
     sqs_engine_uuid(service->engine, request_id);
-    if (service->verifies)
-        error = auth_check(&service->auth, http, "sqs", clock_wall_ms(), &failure);
-    if (error == SQS_OK)
-        error = target.at != NULL ? sqs_decode_json(http, target, turn.request, &turn.op, &failure)
-                                  : sqs_decode_query(http, service->params, turn.request, &turn.op, &failure);
-    if (error != SQS_OK) {
-        service->stats.refused++;
-        int status = write_failure(&turn, &failure);
-        send_reply(&turn, status, &service->headers, &service->body, false);
-        return;
-    }
-    service->stats.calls[turn.op]++;
-    if (service->faults.count > 0)
-        faults_plan(&service->faults, turn.op, queue_name_of(&turn), &plan);
-    start(&turn);
+    if (ecs_agent_has(http->path))
+        on_agent_request(&turn);
+    else if (slice_starts_with(target, ECS_TARGET_PREFIX))
+        on_ecs_request(&turn, target);
+    else
+        on_sqs_request(&turn, target);
 }
 
 /* ---- life ---- */
@@ -537,6 +682,11 @@ struct service *service_new(struct event_base *base, const struct service_option
     service->engine = sqs_engine_new(options->region, options->account, seed);
     service->engine->redelivers_first = options->redelivers_first;
     service->region = xstrdup(options->region);
+    struct ecs_api_options ecs = options->ecs;
+    ecs.region = service->region;
+    ecs.account = service->engine->account;
+    ecs.seed = seed[0] ^ seed[3];
+    service->ecs = ecs_api_new(base, &ecs);
     service->verifies = options->access_key != NULL;
     service->auth = (struct auth){
         .access_key = options->access_key, .secret_key = options->secret_key, .region = service->region};
@@ -554,6 +704,7 @@ void service_free(struct service *service)
         call_free(call);
     }
     loop_timer_clean_up(&service->engine_timer);
+    ecs_api_free(service->ecs);
     sqs_engine_free(service->engine);
     faults_clean_up(&service->faults);
     strbuf_clean_up(&service->body);
@@ -568,8 +719,9 @@ struct http_handler service_handler(struct service *service)
     return (struct http_handler){.on_request = on_request, .on_gone = on_gone, .arg = service};
 }
 
-void service_set_server(struct service *service, struct http_server *server)
+void service_set_server(struct service *service, struct http_server *server, const char *url)
 {
+    ecs_api_set_url(service->ecs, url);
     service->server = server;
 }
 
@@ -595,6 +747,12 @@ void service_forget_stats(struct service *service)
 {
     service->stats = (struct service_stats){.refused = 0};
     sqs_engine_forget_stats(service->engine);
+    ecs_api_forget_stats(service->ecs);
+}
+
+struct ecs_api *service_ecs(struct service *service)
+{
+    return service->ecs;
 }
 
 const struct service_stats *service_stats(const struct service *service)
