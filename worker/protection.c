@@ -152,6 +152,8 @@ void protection_on_reply(struct protection *p, enum protection_outcome outcome, 
         p->failures++;
         if (p->asked == PROTECTION_PROTECT)
             claim(p);
+        else
+            p->is_protected = false; /* it may be gone: not counted on, and given back once more */
         if (++p->tries < PROTECTION_TRIES)
             p->not_before_ms = now_ms + PROTECTION_AGAIN_MS;
         else

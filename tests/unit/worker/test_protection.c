@@ -200,6 +200,24 @@ START_TEST(an_unreleased_protection_is_forgotten_when_it_has_ended)
 }
 END_TEST
 
+START_TEST(what_may_have_been_given_back_is_not_counted_on)
+{
+    start();
+    protection_set_busy(&p, true, 0);
+    ck_assert_int_eq(run(0, 1001, PROTECTION_PROTECT, PROTECTION_DONE), 1);
+    protection_set_busy(&p, false, 2000);
+    /* One of the two tries, its answer lost: ECS may have done it. */
+    int64_t now_ms = protection_due_ms(&p, 2000);
+    ck_assert_int_eq(protection_next(&p, now_ms), PROTECTION_RELEASE);
+    protection_set_busy(&p, true, now_ms);
+    protection_on_reply(&p, PROTECTION_FAILED, now_ms);
+    ck_assert(!protection_is_on(&p, now_ms));
+    ck_assert_int_eq(protection_due_ms(&p, now_ms), now_ms + PROTECTION_SETTLE_MS);
+    ck_assert_int_eq(run(now_ms, now_ms + 1001, PROTECTION_PROTECT, PROTECTION_DONE), 1);
+    ck_assert(protection_is_on(&p, now_ms + 1001));
+}
+END_TEST
+
 START_TEST(draining_asks_for_nothing_new_and_keeps_what_there_is)
 {
     start();
@@ -296,5 +314,6 @@ UNIT_MAIN("protection", short_work_is_not_protected,
           a_deployment_that_blocks_is_unprotected_and_asked_again_later, a_denied_call_is_not_tried_twice,
           what_may_have_worked_is_given_back, a_renewal_that_fails_is_tried_again_and_ends_by_itself,
           an_unreleased_protection_is_forgotten_when_it_has_ended,
+          what_may_have_been_given_back_is_not_counted_on,
           draining_asks_for_nothing_new_and_keeps_what_there_is, the_end_releases_what_is_being_asked_for,
           minutes_cover_the_longest_silence_and_a_margin, replies_of_the_agent_are_understood)
