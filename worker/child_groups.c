@@ -7,13 +7,20 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+static bool takes_orphans(void)
+{
+    int subreaper = 0;
+    return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper != 0);
+}
+
 void child_groups_init(struct child_groups *groups)
 {
-    *groups = (struct child_groups){.pids = NULL};
+    *groups = (struct child_groups){.takes_orphans = takes_orphans()};
     (void)pthread_mutex_init(&groups->lock, NULL);
 }
 
@@ -21,7 +28,32 @@ void child_groups_clean_up(struct child_groups *groups)
 {
     (void)pthread_mutex_destroy(&groups->lock);
     free(groups->pids);
-    groups->pids = NULL;
+    free(groups->dying);
+    groups->pids = groups->dying = NULL;
+}
+
+static void append(pid_t **pids, size_t *count, size_t *room, pid_t pid)
+{
+    if (*count == *room) {
+        *room = *room > 0 ? *room * 2 : 16;
+        *pids = xrealloc(*pids, *room * sizeof **pids);
+    }
+    (*pids)[(*count)++] = pid;
+}
+
+/* A group's number is not given to a new process while a child of ours is in the group. */
+static void reap_dying(struct child_groups *groups)
+{
+    for (size_t i = 0; i < groups->dying_count;) {
+        pid_t got = 0;
+        do {
+            got = waitpid(-groups->dying[i], NULL, WNOHANG);
+        } while (got > 0 || (got < 0 && errno == EINTR));
+        if (got < 0)
+            groups->dying[i] = groups->dying[--groups->dying_count];
+        else
+            i++;
+    }
 }
 
 /* KILL also goes to the program itself, which may have moved to another group; any other signal it would then
@@ -36,11 +68,7 @@ static void send_signal(pid_t pid, int number)
 void child_groups_add(struct child_groups *groups, pid_t pid)
 {
     (void)pthread_mutex_lock(&groups->lock);
-    if (groups->count == groups->room) {
-        groups->room = groups->room > 0 ? groups->room * 2 : 16;
-        groups->pids = xrealloc(groups->pids, groups->room * sizeof *groups->pids);
-    }
-    groups->pids[groups->count++] = pid;
+    append(&groups->pids, &groups->count, &groups->room, pid);
     if (groups->killing)
         send_signal(pid, SIGKILL);
     (void)pthread_mutex_unlock(&groups->lock);
@@ -65,19 +93,31 @@ static void forget(struct child_groups *groups, pid_t pid)
     }
 }
 
+/* Left as a zombie it keeps its number, so the group that is killed is still its own. */
+static void reap(struct child_groups *groups, pid_t pid, int *ret_status)
+{
+    (void)kill(-pid, SIGKILL);
+    while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+        continue;
+    if (groups->takes_orphans)
+        append(&groups->dying, &groups->dying_count, &groups->dying_room, pid);
+    reap_dying(groups);
+}
+
 bool child_groups_reap(struct child_groups *groups, pid_t pid, int *ret_status)
 {
     siginfo_t info = {.si_pid = 0};
     bool ended = false;
     (void)pthread_mutex_lock(&groups->lock);
-    /* Left as a zombie it keeps its number, so the group that is killed is still its own. */
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid) {
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+        ended = errno == ECHILD;
+        *ret_status = SIGKILL; /* somebody else has reaped it: not known, but no success */
+    } else if (info.si_pid == pid) {
         ended = true;
-        (void)kill(-pid, SIGKILL);
-        while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
-            continue;
-        forget(groups, pid);
+        reap(groups, pid, ret_status);
     }
+    if (ended)
+        forget(groups, pid);
     (void)pthread_mutex_unlock(&groups->lock);
     return ended;
 }

@@ -5,6 +5,9 @@
  *
  * A pid stands for its group only until the program is reaped; so killing and reaping happen here alone,
  * under one lock. All functions may be called on any thread.
+ *
+ * What outlives its leader for a moment becomes a child of whoever takes orphans: PID 1 or a subreaper. When
+ * that is this process (a worker is often the first process of a container), it is reaped here, too.
  */
 #ifndef SLUICE_WORKER_CHILD_GROUPS_H
 #define SLUICE_WORKER_CHILD_GROUPS_H
@@ -21,6 +24,9 @@ struct child_groups {
     pid_t *pids; /* leaders not yet reaped; owned */
     size_t count, room;
     bool killing; /* whoever is added now is killed at once */
+    bool takes_orphans;
+    pid_t *dying; /* groups whose leader is reaped and whose killed rest is not yet; owned */
+    size_t dying_count, dying_room;
 };
 
 void child_groups_init(struct child_groups *groups);
@@ -34,7 +40,7 @@ void child_groups_add(struct child_groups *groups, pid_t pid);
 void child_groups_signal(struct child_groups *groups, pid_t pid, int number);
 
 /* Whether the program has ended; if so, the rest of its group is killed, it is reaped and forgotten, and
- * *ret_status is its wait status. Does not wait. */
+ * *ret_status is its wait status; that of a KILL when somebody else has reaped it. Does not wait. */
 bool child_groups_reap(struct child_groups *groups, pid_t pid, int *ret_status);
 
 /* KILL to all groups, and to those that are yet to be added. */

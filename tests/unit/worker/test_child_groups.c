@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,5 +117,42 @@ START_TEST(all_are_killed_at_once_and_late_comers_too)
 }
 END_TEST
 
-UNIT_MAIN("child_groups", what_a_program_leaves_behind_dies_with_it,
-          a_running_program_is_not_reaped_and_hears_signals, all_are_killed_at_once_and_late_comers_too)
+START_TEST(one_that_somebody_else_has_reaped_has_ended)
+{
+    struct child_groups groups;
+    int printed = 0;
+    int status = 0;
+    child_groups_init(&groups);
+    pid_t pid = start(&groups, "echo 1", &printed);
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert(child_groups_reap(&groups, pid, &status));
+    ck_assert(WIFSIGNALED(status));
+    ck_assert_uint_eq(groups.count, 0);
+    child_groups_clean_up(&groups);
+}
+END_TEST
+
+/* As the first process of a container. */
+START_TEST(orphans_that_come_to_us_are_reaped)
+{
+    struct child_groups groups;
+    int other = 0;
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    child_groups_init(&groups);
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = start(&groups, "sleep 1000 & (sleep 1000 & sleep 1000) & echo $!", &other);
+        (void)await(&groups, pid);
+    }
+    for (int i = 0; groups.dying_count > 0 && i < 1000; i++) {
+        (void)await(&groups, start(&groups, "echo 1", &other));
+        (void)poll(NULL, 0, 1);
+    }
+    ck_assert_uint_eq(groups.dying_count, 0);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* neither zombies nor survivors */
+    child_groups_clean_up(&groups);
+}
+END_TEST
+
+UNIT_MAIN("child_groups", what_a_program_leaves_behind_dies_with_it, orphans_that_come_to_us_are_reaped,
+          one_that_somebody_else_has_reaped_has_ended, a_running_program_is_not_reaped_and_hears_signals,
+          all_are_killed_at_once_and_late_comers_too)
