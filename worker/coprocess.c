@@ -118,14 +118,20 @@ void coprocess_condemn(struct coprocess *process, const char *problem)
 
 /* ---- stages; pool thread, the lock is held ---- */
 
-static void terminate(struct coprocess *process)
+static void arm_kill(struct coprocess *process)
 {
     int64_t kill_after_ms = process->pool->options.kill_after_ms;
-    if (process->pool->stopping && kill_after_ms > STOP_KILL_AFTER_MS)
+    process->hurried = process->pool->stopping;
+    if (process->hurried && kill_after_ms > STOP_KILL_AFTER_MS)
         kill_after_ms = STOP_KILL_AFTER_MS;
+    loop_timer_arm_product_ms(&process->timer, kill_after_ms);
+}
+
+static void terminate(struct coprocess *process)
+{
     process->stage = COPROCESS_TERMINATED;
     child_groups_signal(&process->pool->groups, process->pid, SIGTERM);
-    loop_timer_arm_product_ms(&process->timer, kill_after_ms);
+    arm_kill(process);
 }
 
 static void close_input(struct coprocess *process)
@@ -148,6 +154,8 @@ void coprocess_look(struct coprocess *process)
         (void)event_add(process->in_event, NULL);
     } else if (process->stage == COPROCESS_CONDEMNED) {
         terminate(process);
+    } else if (process->stage == COPROCESS_TERMINATED && process->pool->stopping && !process->hurried) {
+        arm_kill(process);
     } else if (process->stage == COPROCESS_DOWN && process->pool->stopping) {
         loop_timer_cancel(&process->timer);
     }

@@ -72,6 +72,7 @@ struct coprocess {
     int out_fd, err_fd, exit_fd;
     struct event *in_event, *out_event, *err_event, *exit_event;
     struct loop_timer timer;
+    bool hurried;         /* TERMINATED: its timer knows that the pool stops */
     struct strbuf answer; /* the open line */
     bool deaf;            /* answered garbage: nothing it says counts any more */
     struct output_stream log;

@@ -181,6 +181,8 @@ static int wait_ms(int64_t due_ms)
     if (due_ms == INT64_MAX)
         return LOOK_MS;
     int64_t left = (clock_real_us_of_product_ms(due_ms - clock_product_ms()) + 999) / 1000;
+    if (left < 0)
+        return 0; /* it came due just now; poll() would wait for ever */
     return left > LOOK_MS ? LOOK_MS : (int)left;
 }
 

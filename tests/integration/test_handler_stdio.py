@@ -280,6 +280,16 @@ def test_processes_that_ignore_the_end_of_input_and_term_are_killed(spawn, local
     assert not any(lives(pid) for pid in pids)
 
 
+def test_one_that_is_being_ended_already_does_not_hold_up_the_drain(spawn, localaws, tmp_path):
+    handled = Handled(spawn, localaws, tmp_path)
+    program = handled.program('#!/bin/sh\ntrap "echo >>$FOLDER/told" TERM\necho $$ >>"$FOLDER/pids"\necho garbage\n'
+                              'while :; do sleep 0.1; done\n')
+    worker = handled.start("stdio", [program], ["--stdio-processes", "1", "--stdio-kill-after", "1h"])
+    handled.wait_lines(1, "told")
+    worker.finish()
+    assert not any(lives(pid) for pid in handled.lines("pids"))
+
+
 def test_when_the_grace_is_over_nothing_survives(spawn, localaws, tmp_path):
     handled = Handled(spawn, localaws, tmp_path)
     handled.shop.send_orders(2)
