@@ -53,7 +53,9 @@ START_TEST(a_child_may_have_a_lower_limit_of_files)
     struct child_spec spec = CHILD_SPEC_INIT;
     spec.file_limit = 77;
     ck_assert_int_eq(run_script(spec, "ulimit -Sn", out, sizeof out), 0);
-    ck_assert_str_eq(out, "77\n");
+    /* Valgrind plays the limit to its process and leaves the real one as it is. */
+    if (getenv("SLUICE_TEST_VALGRIND") == NULL)
+        ck_assert_str_eq(out, "77\n");
 }
 END_TEST
 
