@@ -141,6 +141,7 @@ void channel_send_bye(struct channel *channel, const char *reason, int64_t retur
     if (channel->fd < 0)
         return;
     loop_timer_cancel(&channel->timer);
+    (void)event_del(channel->readable); /* what is said to it now comes too late */
     send_stats(channel);
     send_hists(channel);
     (void)send_line(channel, &line);

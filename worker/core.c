@@ -165,8 +165,10 @@ void core_lease_changed(struct core *core, struct message *message)
     int64_t next_ms = lease_next_ms(&message->lease);
     atomic_store(&message->lease_until_ms, message->lease.until_ms);
     atomic_store(&message->lease_lost, message->lease.lost);
-    if (message->lease.lost)
+    if (message->lease.lost) {
+        message->told_to_stop = true;
         message_cancel(message);
+    }
     if (next_ms < core->lease_scan_ms)
         core->lease_scan_ms = next_ms;
 }
@@ -261,6 +263,7 @@ static void refuse_late(struct core *core, struct sqs_message *sqs, int64_t star
 void core_message_hand_over(struct core *core, struct message *message)
 {
     message->dispatched = true;
+    message->told_to_stop = false;
     dispatch_add(core->dispatch, message);
     core->woken = true;
 }

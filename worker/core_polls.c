@@ -175,7 +175,9 @@ struct flow_view core_flow_view(struct core *core, int64_t now_ms)
     view.target = core->poll_target;
     int unacked =
         unconfirmed(&core->deletes) + unconfirmed(&core->releases) + unconfirmed(&core->quarantines);
-    view.blocked = core->stage != CORE_RUNNING || now_ms < core->poll_retry_ms || core->deletes_refused ||
+    /* Without a delete to try, only the next message can find out whether deletes work again. */
+    bool refused = core->deletes_refused && unconfirmed(&core->deletes) > 0;
+    view.blocked = core->stage != CORE_RUNNING || now_ms < core->poll_retry_ms || refused ||
                    unacked > UNACKED_MAX + core->capacity;
     return view;
 }

@@ -39,10 +39,10 @@ static void tell_brake(struct core *core, bool failure)
 /* ---- verdicts ---- */
 
 /* The worker took the message away, or its lease ran out: the handler was told so, or will have noticed. What
- * it says then is not the message's fault. */
+ * it says then is not the message's fault, also when the message has come again before it said it. */
 static bool is_excused(const struct message *message, int64_t now_ms)
 {
-    return message->phase != MESSAGE_HELD || message->lease.lost || lease_over(&message->lease, now_ms);
+    return message->phase != MESSAGE_HELD || message->told_to_stop || lease_over(&message->lease, now_ms);
 }
 
 static bool is_for_quarantine(const struct core *core, const struct message *message)

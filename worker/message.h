@@ -78,7 +78,8 @@ struct message {
     /* I/O thread only */
     TAILQ_ENTRY(message) all; /* core.all, until it is freed */
     enum message_phase phase;
-    bool dispatched;             /* in the dispatch queue's hands: added, not yet withdrawn or collected */
+    bool dispatched;   /* in the dispatch queue's hands: added, not yet withdrawn or collected */
+    bool told_to_stop; /* lease_lost was set since it was handed over; it may have come again meanwhile */
     struct known_entry *known;   /* NULL once released */
     TAILQ_ENTRY(message) leased; /* core.leased: HELD and DELETING */
     TAILQ_ENTRY(message) list;   /* the ack queue it is in */

@@ -240,7 +240,8 @@ static int handle_here(struct pool *pool)
         dispatch_finish(pool->dispatch, message);
     }
     (void)pthread_mutex_unlock(lock);
-    judge_speed(pool, count, clock_mono_ns() - began_ns);
+    if (count > 0)
+        judge_speed(pool, count, clock_mono_ns() - began_ns);
     return count;
 }
 

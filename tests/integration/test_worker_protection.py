@@ -9,6 +9,7 @@ import signal
 import struct
 import socket
 import threading
+import time
 
 import pytest
 
@@ -159,6 +160,20 @@ def test_an_agent_that_hangs_holds_up_neither_messages_nor_the_end(spawn, locala
     assert worker.process.wait(10) == 0  # the agent would take a minute
     assert len(ledger(tmp_path)) == 5
     assert agent.bodies()[0] == PROTECT and wait_until(lambda: agent.bodies()[-1] == RELEASE, what="the release")
+
+
+def test_what_the_supervisor_says_after_bye_does_not_cut_the_release_short(spawn, localaws, tmp_path, agent):
+    agent = agent("slow")
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 5)
+    wait_until(lambda: agent.calls, what="protection to be asked for")
+    shop.wait_empty(worker)
+    worker.process.signal(signal.SIGTERM)
+    wait_until(lambda: worker.of_type("bye"), what="bye")
+    began = time.monotonic()
+    worker.control({"v": 1, "type": "limit", "capacity": 3})
+    assert worker.process.wait(10) == 0
+    assert time.monotonic() - began > 0.3  # the half second in which an answer is waited for
+    assert not any(line["message"] == "capacity limited" for line in worker.process.logs())
 
 
 def test_nobody_answers_at_the_agents_address(spawn, localaws, tmp_path):

@@ -200,6 +200,24 @@ START_TEST(nothing_is_fetched_while_deletes_are_refused)
 }
 END_TEST
 
+START_TEST(when_the_last_refused_delete_is_given_up_the_next_message_finds_out)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    handle_one(OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    fake_fail_batch(&f, AWS_KIND_DENIED);
+    fake_deliver(&f, "");
+    ck_assert_int_eq(f.poll_count, 0);
+    fake_advance(&f, ACKS_BACKOFF_MS);
+    fake_fail_batch(&f, AWS_KIND_REQUEST); /* no use to send it again: nothing is left to find out with */
+    ck_assert_int_eq(f.batch_count, 0);
+    ck_assert_int_eq(f.core.deletes.queued, 0);
+    ck_assert_int_eq(f.poll_count, 1);
+    end();
+}
+END_TEST
+
 START_TEST(only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain)
 {
     begin(5);
@@ -651,6 +669,7 @@ UNIT_MAIN(
     deletes_that_fail_beyond_the_lease_are_given_up_but_for_one_and_the_ids_remembered,
     a_message_whose_delete_is_not_answered_stays_ours,
     deletes_are_retried_as_long_as_the_lease_can_be_extended, nothing_is_fetched_while_deletes_are_refused,
+    when_the_last_refused_delete_is_given_up_the_next_message_finds_out,
     only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain,
     a_lease_counts_from_when_the_reply_was_made, what_comes_after_its_visibility_timeout_is_never_started,
     a_redelivery_renews_the_lease_and_old_extensions_say_nothing_of_it,

@@ -175,6 +175,30 @@ START_TEST(a_verdict_after_the_worker_took_the_message_back_counts_for_nothing)
 }
 END_TEST
 
+START_TEST(a_verdict_after_a_lost_lease_counts_for_nothing_although_the_message_came_again)
+{
+    static const enum message_outcome OUTCOMES[] = {OUTCOME_FAILED, OUTCOME_RETRY, OUTCOME_REJECTED};
+    for (size_t i = 0; i < 3; i++) {
+        begin_dlq(1, 1);
+        fake_deliver(&f, "a");
+        struct message *message = take();
+        fake_advance(&f, 15000);
+        fake_answer(&f, "f");
+        ck_assert(atomic_load(&message->lease_lost)); /* the handler is told to stop ... */
+        fake_deliver_nth(&f, "a", 2);                 /* ... and the message is ours again before it has */
+        ck_assert(!atomic_load(&message->lease_lost));
+        (void)fake_log(&f);
+        fake_finish(&f, message, OUTCOMES[i]);
+        fake_advance(&f, ACKS_DELAY_MS);
+        ASSERT_CALLS("change:a=0");
+        ck_assert_str_eq(f.batches[0]->handles[0], "a#2");
+        ck_assert_int_eq(f.core.stats.failed + f.core.stats.retried + f.core.stats.rejected, 0);
+        ck_assert_int_eq(f.core.brake.count, 0);
+        end();
+    }
+}
+END_TEST
+
 /* ---- the dead-letter queue ---- */
 
 START_TEST(a_rejected_message_is_deleted_only_after_the_dead_letter_queue_has_it)
@@ -577,6 +601,7 @@ UNIT_MAIN("core_failures", a_message_put_off_comes_back_and_is_not_counted_as_fa
           delays_of_messages_that_failed_together_differ,
           a_rejected_message_without_a_dead_letter_queue_is_a_failed_one,
           a_verdict_after_the_worker_took_the_message_back_counts_for_nothing,
+          a_verdict_after_a_lost_lease_counts_for_nothing_although_the_message_came_again,
           a_rejected_message_is_deleted_only_after_the_dead_letter_queue_has_it,
           failures_go_there_at_the_last_receive_and_not_before, what_is_put_off_never_goes_there,
           without_a_number_of_receives_failures_never_go_there,
