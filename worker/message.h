@@ -81,7 +81,7 @@ struct message {
     bool dispatched;   /* in the dispatch queue's hands: added, not yet withdrawn or collected */
     bool told_to_stop; /* lease_lost was set since it was handed over; it may have come again meanwhile */
     struct known_entry *known;   /* NULL once released */
-    TAILQ_ENTRY(message) leased; /* core.leased: HELD and DELETING */
+    TAILQ_ENTRY(message) leased; /* core.leased: HELD, DELETING, QUARANTINING */
     TAILQ_ENTRY(message) list;   /* the ack queue it is in */
     struct lease lease;
     int64_t held_since_ms;  /* when its first delivery began */
