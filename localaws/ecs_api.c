@@ -18,9 +18,8 @@ struct ecs_api {
     struct ecs_engine *engine;
     struct ecs_runner *runner; /* NULL: tasks are not run */
     struct loop_timer timer;
-    int64_t due_ms;              /* what timer is armed for; INT64_MAX: nothing */
-    struct ecs_task **pretended; /* owned: told to stop, their end is due */
-    size_t pretended_count, pretended_room;
+    int64_t due_ms;                /* what timer is armed for; INT64_MAX: nothing */
+    struct ecs_task *ending;       /* pretended tasks that were told to stop: their end is due */
     void (*on_stopped)(void *arg); /* NULL: not stopping */
     void *on_stopped_arg;
 };
@@ -36,23 +35,23 @@ static int pretend_start(void *arg, struct ecs_task *task, char *reason, size_t 
     return 0;
 }
 
-/* The end is told from the next settle(): not from within this call. */
+/* The end is told from the next settle(), not from within this call. Such tasks are chained by the pointer
+ * that a process would have. */
 static void pretend_signal(void *arg, struct ecs_task *task, int number)
 {
     struct ecs_api *api = arg;
     (void)number;
-    if (api->pretended_count == api->pretended_room) {
-        api->pretended_room = api->pretended_room == 0 ? 16 : 2 * api->pretended_room;
-        api->pretended = xrealloc(api->pretended, api->pretended_room * sizeof *api->pretended);
-    }
-    api->pretended[api->pretended_count++] = task;
+    task->process = api->ending;
+    api->ending = task;
 }
 
 static void end_pretended(struct ecs_api *api, int64_t now_ms)
 {
-    for (size_t i = 0; i < api->pretended_count; i++)
-        ecs_engine_exited(api->pretended[i], EXIT_OF_TERM, now_ms);
-    api->pretended_count = 0;
+    while (api->ending != NULL) {
+        struct ecs_task *task = api->ending;
+        api->ending = task->process;
+        ecs_engine_exited(task, EXIT_OF_TERM, now_ms);
+    }
 }
 
 /* ---- time ---- */
@@ -60,7 +59,7 @@ static void end_pretended(struct ecs_api *api, int64_t now_ms)
 static void settle(struct ecs_api *api, int64_t now_ms)
 {
     ecs_engine_settle(api->engine, now_ms);
-    while (api->pretended_count > 0) {
+    while (api->ending != NULL) {
         end_pretended(api, now_ms);
         ecs_engine_settle(api->engine, now_ms);
     }
@@ -142,14 +141,16 @@ void ecs_api_write_agent_error(struct ecs_api *api, const struct http_request *h
     ecs_agent_write_error(ecs_agent_task(api->engine, http->path), code, message, out);
 }
 
-bool ecs_api_host_is_good(struct slice host)
+bool ecs_api_host_is_good(const struct ecs_api *api, struct slice host)
 {
     char name[64];
     struct in6_addr v6;
     struct in_addr v4;
-    size_t len = host.len;
-    if (host.len == 0 || host.len >= sizeof name)
-        return host.len == 0; /* HTTP/1.0 has none */
+    size_t len = 0;
+    if (api->runner == NULL || host.len == 0) /* HTTP/1.0 has none */
+        return true;
+    if (host.len >= sizeof name)
+        return false;
     if (host.at[0] == '[') {
         const char *end = memchr(host.at, ']', host.len);
         len = end == NULL ? 0 : (size_t)(end - host.at) - 1;
@@ -263,7 +264,6 @@ void ecs_api_free(struct ecs_api *api)
     ecs_runner_free(api->runner);
     loop_timer_clean_up(&api->timer);
     ecs_engine_free(api->engine);
-    free(api->pretended);
     free(api);
 }
 

@@ -40,8 +40,9 @@ void ecs_api_write_error(const char *code, const char *message, struct strbuf *o
 void ecs_api_write_agent_error(struct ecs_api *api, const struct http_request *http, const char *code,
                                const char *message, struct strbuf *out);
 
-/* Whether a Host header is one that a web page cannot have us called by: an address or localhost. */
-bool ecs_api_host_is_good(struct slice host);
+/* Whether we may be called by this Host. Where commands are run it must be one that a web page cannot have
+ * us called by: an address or localhost. */
+bool ecs_api_host_is_good(const struct ecs_api *api, struct slice host);
 
 /* Stops all tasks and starts no more. True: fn(arg) is called when the last process has ended, from the loop;
  * false: there is none. */

@@ -237,16 +237,17 @@ struct ecs_runner *ecs_runner_new(const struct ecs_runner_options *options)
 void ecs_runner_free(struct ecs_runner *runner)
 {
     struct process *process = NULL;
+    struct process *next = NULL;
     if (runner == NULL)
         return;
     TAILQ_FOREACH(process, &runner->processes, entry)
     {
         (void)kill(-process->pid, SIGKILL);
     }
-    while ((process = TAILQ_FIRST(&runner->processes)) != NULL) {
+    for (process = TAILQ_FIRST(&runner->processes); process != NULL; process = next) {
+        next = TAILQ_NEXT(process, entry);
         while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
             continue;
-        TAILQ_REMOVE(&runner->processes, process, entry);
         free(process);
     }
     event_free(runner->sigchld);

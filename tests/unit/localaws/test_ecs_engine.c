@@ -193,7 +193,7 @@ static void breaker_opens_at(int desired, int failures)
     ck_assert_int_ge(world.tries, failures);
     ck_assert_int_ge(world_primary(&world)->failed_tasks, failures);
     ck_assert_int_lt(world.tries - desired, failures); /* not a whole round later */
-    world_pass(&world, WORLD_LATENCY_MS); /* those on their way fail too */
+    world_pass(&world, WORLD_LATENCY_MS);              /* those on their way fail too */
     int tries = world.tries;
     world_pass(&world, 7200000);
     ck_assert_int_eq(world.tries, tries); /* given up */
