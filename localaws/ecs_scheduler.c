@@ -245,7 +245,7 @@ static void judge(struct view *view)
         service->last_completed = primary->definition;
         ecs_service_say(service, view->now_ms, "(deployment %s) deployment completed.", primary->id);
     }
-    if (is_whole && !service->is_steady)
+    if (is_whole && (!service->is_steady || view->stopped > 0))
         ecs_service_say(service, view->now_ms, "has reached a steady state.");
     service->is_steady = is_whole;
 }

@@ -244,6 +244,7 @@ START_TEST(scale_in_takes_the_newest_or_the_oldest)
         for (int i = 0; i < 5; i++)
             ck_assert_int_eq(world.fakes[i].terms, oldest ? i < 3 : i >= 2);
         ck_assert_int_eq(world_said(&world, "has stopped 3 running tasks:"), 1);
+        ck_assert_int_eq(world_said(&world, "has reached a steady state"), 2);
         ck_assert_int_eq(world_deployments(&world), 1);
         ck_assert_int_eq(world_primary(&world)->rollout, ECS_COMPLETED);
         ck_assert_str_eq(world.fakes[oldest ? 0 : 4].task->stop_code, "ServiceSchedulerInitiated");
