@@ -204,6 +204,13 @@ static void record_margin(struct core *core, const struct message *message, int6
                      message->lease.lost ? 0 : message->lease.until_ms - sent_ms);
 }
 
+/* The last delete is kept, to find out when deletes work again. When SQS takes calls and only refuses this
+ * entry over and over, it is of no more use for that than the delete of the next message. */
+static bool is_probe(const struct core *core, const struct message *message)
+{
+    return acks_idle(&core->deletes) && message->entry_refusals < ACKS_ENTRY_REFUSALS_MAX;
+}
+
 static void on_deleted(struct core *core, struct message *message, const struct core_batch *batch, int i,
                        enum acks_fate fate, const char *code, int64_t now_ms)
 {
@@ -235,8 +242,7 @@ static void on_deleted(struct core *core, struct message *message, const struct 
     bool worth = worth_retrying(message, now_ms);
     if (!worth)
         set_deletes_refused(core, true, code);
-    /* The last one is kept: it finds out when deletes work again. */
-    if (worth || acks_idle(&core->deletes))
+    if (worth || is_probe(core, message))
         acks_retry(&core->deletes, message, now_ms);
     else
         give_up_delete(core, message, "the visibility timeout ran out", now_ms);
@@ -275,6 +281,8 @@ static void on_entry(struct core *core, const struct core_batch *batch, int i, i
      */
     if (batch->kind != BATCH_QUARANTINE && result->kind == AWS_KIND_OK && entry->outcome == SQS_ENTRY_FAILED)
         core->stats.stale_handles++;
+    if (batch->kind == BATCH_DELETE && result->kind == AWS_KIND_OK && entry->outcome == SQS_ENTRY_RETRYABLE)
+        message->entry_refusals++;
     /* batches_on_wire still counts this batch, so the branches may end the message without freeing it under
      * us. */
     switch (batch->kind) {

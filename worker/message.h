@@ -97,7 +97,8 @@ struct message {
     bool bare;            /* quarantine: without attributes of ours, SQS refused it with them */
     size_t payload_bytes; /* quarantine: size as SQS counts it */
     int attempts;
-    int64_t due_ms; /* not before */
+    int entry_refusals; /* of its delete alone, in calls that SQS took */
+    int64_t due_ms;     /* not before */
 };
 
 TAILQ_HEAD(message_list, message);

@@ -218,6 +218,27 @@ START_TEST(when_the_last_refused_delete_is_given_up_the_next_message_finds_out)
 }
 END_TEST
 
+START_TEST(one_entry_that_is_always_refused_does_not_stop_the_worker)
+{
+    begin(5);
+    fake_deliver(&f, "a");
+    struct message *message = fake_take(&f);
+    f.now_ms += 30000;
+    fake_finish(&f, message, OUTCOME_DONE);
+    fake_advance(&f, ACKS_DELAY_MS);
+    fake_deliver(&f, "");
+    for (int i = 0; i < 200 && (f.batch_count > 0 || f.core.deletes.queued > 0); i++) {
+        while (f.batch_count > 0)
+            fake_answer(&f, "r");
+        fake_advance(&f, ACKS_BACKOFF_MS * 32);
+    }
+    ck_assert_int_eq(f.core.deletes.queued, 0);
+    ck_assert_int_gt(f.poll_count, 0);
+    ck_assert_uint_eq(f.core.known.counts[KNOWN_UNCONFIRMED], 1);
+    end();
+}
+END_TEST
+
 START_TEST(only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain)
 {
     begin(5);
@@ -670,6 +691,7 @@ UNIT_MAIN(
     a_message_whose_delete_is_not_answered_stays_ours,
     deletes_are_retried_as_long_as_the_lease_can_be_extended, nothing_is_fetched_while_deletes_are_refused,
     when_the_last_refused_delete_is_given_up_the_next_message_finds_out,
+    one_entry_that_is_always_refused_does_not_stop_the_worker,
     only_a_delete_by_a_handle_that_still_counted_is_taken_for_certain,
     a_lease_counts_from_when_the_reply_was_made, what_comes_after_its_visibility_timeout_is_never_started,
     a_redelivery_renews_the_lease_and_old_extensions_say_nothing_of_it,
