@@ -75,8 +75,8 @@ static int end_entry(struct exec_env *env, struct err *err)
     if (strlen(entry) != len)
         return err_set(err, "%.*s holds a NUL byte: an environment cannot", name_len, entry);
     if (len + 1 > EXEC_ENV_ENTRY_MAX)
-        return err_set(err, "%.100s... is too long for an environment: %zu bytes, at most %d", entry, len,
-                       EXEC_ENV_ENTRY_MAX - 1);
+        return err_set(err, "%.*s is too long for an environment: %zu bytes, at most %d", name_len, entry,
+                       len, EXEC_ENV_ENTRY_MAX - 1);
     if (env->text.len > EXEC_ENV_MESSAGE_MAX)
         return err_set(err,
                        "the message's variables are too long for an environment: at most %d bytes together",

@@ -128,7 +128,7 @@ START_TEST(what_execve_would_refuse_is_refused)
 {
     size_t name_len = strlen("SQS_ATTRIBUTE_A=");
     refuse(1, EXEC_ENV_ENTRY_MAX - 1 - name_len, NULL);
-    refuse(1, EXEC_ENV_ENTRY_MAX - name_len, "SQS_ATTRIBUTE_A=");
+    refuse(1, EXEC_ENV_ENTRY_MAX - name_len, "SQS_ATTRIBUTE_A is too long");
     refuse(3, EXEC_ENV_MESSAGE_MAX / 3, "together");
     struct sluice_attribute cut = {"n", "String", "a\0b", 3};
     struct sluice_message message = {.id = "id-1", .attributes = &cut, .attribute_count = 1};
