@@ -94,11 +94,16 @@ static bool pick_headers(const struct http_request *request, struct slice names,
 
 static const uint8_t *key_of_day(struct auth *auth, const struct sigv4_scope *scope)
 {
-    if (memcmp(auth->key_day, scope->stamp, 8) != 0) {
-        sigv4_signing_key(auth->secret_key, scope, auth->key);
-        memcpy(auth->key_day, scope->stamp, 8);
-    }
-    return auth->key;
+    for (size_t i = 0; i < AUTH_KEYS_KEPT; i++)
+        if (memcmp(auth->keys[i].day, scope->stamp, 8) == 0 &&
+            strcmp(auth->keys[i].service, scope->service) == 0)
+            return auth->keys[i].key;
+    struct auth_key *made = &auth->keys[auth->key_next];
+    auth->key_next = (auth->key_next + 1) % AUTH_KEYS_KEPT;
+    sigv4_signing_key(auth->secret_key, scope, made->key);
+    memcpy(made->day, scope->stamp, 8);
+    (void)snprintf(made->service, sizeof made->service, "%s", scope->service);
+    return made->key;
 }
 
 static enum sqs_error mismatch(struct sqs_failure *failure, const char *why)

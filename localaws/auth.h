@@ -6,18 +6,25 @@
 #include "localaws/http_request.h"
 #include "localaws/sqs_error.h"
 
-enum { AUTH_SKEW_MAX_MS = 15 * 60 * 1000 };
+enum { AUTH_SKEW_MAX_MS = 15 * 60 * 1000, AUTH_KEYS_KEPT = 4 };
 
-/* The one identity we know, and the signing key of the day. */
-struct auth {
-    const char *access_key, *secret_key; /* not owned */
-    const char *region;                  /* not owned */
-    char key_day[9];                     /* "20150830", or "" */
+/* The signing key of a day and a service. */
+struct auth_key {
+    char day[9]; /* "20150830"; "": none */
+    char service[16];
     uint8_t key[SIGV4_KEY_BYTES];
 };
 
-/* Checks that `request` is signed with our key for `service`, not more than AUTH_SKEW_MAX_MS away from
- * wall_ms (real time). The body must be complete and unchanged. */
+/* The one identity we know, and signing keys made so far. */
+struct auth {
+    const char *access_key, *secret_key;  /* not owned */
+    const char *region;                   /* not owned */
+    struct auth_key keys[AUTH_KEYS_KEPT]; /* the oldest is replaced */
+    size_t key_next;
+};
+
+/* Checks that `request` is signed with our key for `service` (at most 15 characters), not more than
+ * AUTH_SKEW_MAX_MS away from wall_ms (real time). The body must be complete and unchanged. */
 enum sqs_error auth_check(struct auth *auth, const struct http_request *request, const char *service,
                           int64_t wall_ms, struct sqs_failure *failure);
 

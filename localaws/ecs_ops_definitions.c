@@ -86,7 +86,7 @@ static void write_definition(struct ecs_call *call, const struct ecs_task_defini
     }
 }
 
-void ecs_register_task_definition(struct ecs_call *call)
+void ecs_op_register_task_definition(struct ecs_call *call)
 {
     struct slice family = ecs_in_text(call, "family");
     if (!ecs_ok(call) || !ecs_in_name(call, "family", family))
@@ -116,14 +116,14 @@ static struct ecs_task_definition *find(const struct ecs_call *call)
     return ecs_ok(call) ? definition : NULL;
 }
 
-void ecs_describe_task_definition(struct ecs_call *call)
+void ecs_op_describe_task_definition(struct ecs_call *call)
 {
     const struct ecs_task_definition *definition = find(call);
     if (definition != NULL)
         write_definition(call, definition);
 }
 
-void ecs_deregister_task_definition(struct ecs_call *call)
+void ecs_op_deregister_task_definition(struct ecs_call *call)
 {
     struct ecs_task_definition *definition = find(call);
     if (definition == NULL)
@@ -133,7 +133,7 @@ void ecs_deregister_task_definition(struct ecs_call *call)
     write_definition(call, definition);
 }
 
-void ecs_list_task_definitions(struct ecs_call *call)
+void ecs_op_list_task_definitions(struct ecs_call *call)
 {
     const struct ecs_task_definition *each = NULL;
     struct slice family = ecs_in_text(call, "familyPrefix");

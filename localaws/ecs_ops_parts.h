@@ -60,20 +60,20 @@ struct ecs_page ecs_page_start(const struct ecs_call *call, int64_t fallback);
 bool ecs_page_takes(struct ecs_page *page, uint64_t number);
 void ecs_page_end(const struct ecs_page *page, struct jsonw *w);
 
-void ecs_create_service(struct ecs_call *call);
-void ecs_update_service(struct ecs_call *call);
-void ecs_delete_service(struct ecs_call *call);
-void ecs_describe_services(struct ecs_call *call);
-void ecs_list_services(struct ecs_call *call);
-void ecs_list_tasks(struct ecs_call *call);
-void ecs_describe_tasks(struct ecs_call *call);
-void ecs_stop_task(struct ecs_call *call);
-void ecs_run_task(struct ecs_call *call);
-void ecs_update_task_protection(struct ecs_call *call);
-void ecs_get_task_protection(struct ecs_call *call);
-void ecs_register_task_definition(struct ecs_call *call);
-void ecs_describe_task_definition(struct ecs_call *call);
-void ecs_deregister_task_definition(struct ecs_call *call);
-void ecs_list_task_definitions(struct ecs_call *call);
+void ecs_op_create_service(struct ecs_call *call);
+void ecs_op_update_service(struct ecs_call *call);
+void ecs_op_delete_service(struct ecs_call *call);
+void ecs_op_describe_services(struct ecs_call *call);
+void ecs_op_list_services(struct ecs_call *call);
+void ecs_op_list_tasks(struct ecs_call *call);
+void ecs_op_describe_tasks(struct ecs_call *call);
+void ecs_op_stop_task(struct ecs_call *call);
+void ecs_op_run_task(struct ecs_call *call);
+void ecs_op_update_task_protection(struct ecs_call *call);
+void ecs_op_get_task_protection(struct ecs_call *call);
+void ecs_op_register_task_definition(struct ecs_call *call);
+void ecs_op_describe_task_definition(struct ecs_call *call);
+void ecs_op_deregister_task_definition(struct ecs_call *call);
+void ecs_op_list_task_definitions(struct ecs_call *call);
 
 #endif

@@ -96,7 +96,7 @@ static bool exists(struct ecs_call *call, const struct ecs_cluster *cluster, str
     return true;
 }
 
-void ecs_create_service(struct ecs_call *call)
+void ecs_op_create_service(struct ecs_call *call)
 {
     struct slice name = ecs_in_text(call, "serviceName");
     struct configuration c = {.minimum = 100, .maximum = 200};
@@ -140,7 +140,7 @@ static struct ecs_service *in_service(const struct ecs_call *call)
     return ecs_ok(call) ? service : NULL;
 }
 
-void ecs_update_service(struct ecs_call *call)
+void ecs_op_update_service(struct ecs_call *call)
 {
     struct ecs_service *service = in_service(call);
     if (service == NULL)
@@ -170,7 +170,7 @@ void ecs_update_service(struct ecs_call *call)
     write_reply(call, service);
 }
 
-void ecs_delete_service(struct ecs_call *call)
+void ecs_op_delete_service(struct ecs_call *call)
 {
     struct ecs_service *service = in_service(call);
     bool is_forced = ecs_in_bool(call, "force", false);
@@ -195,7 +195,7 @@ static struct ecs_service *described(const struct ecs_call *call, const struct e
     return service;
 }
 
-void ecs_describe_services(struct ecs_call *call)
+void ecs_op_describe_services(struct ecs_call *call)
 {
     const json_t *names = ecs_in_texts(call, "services", 10);
     const json_t *include = ecs_in_texts(call, "include", 10);
@@ -226,7 +226,7 @@ void ecs_describe_services(struct ecs_call *call)
     jsonw_end_array(&call->w);
 }
 
-void ecs_list_services(struct ecs_call *call)
+void ecs_op_list_services(struct ecs_call *call)
 {
     const struct ecs_cluster *cluster = ecs_in_cluster(call);
     const struct ecs_service *service = NULL;

@@ -40,7 +40,7 @@ static void read_filter(const struct ecs_call *call, const struct ecs_cluster *c
                        "desiredStatus must be RUNNING, PENDING or STOPPED.");
 }
 
-void ecs_list_tasks(struct ecs_call *call)
+void ecs_op_list_tasks(struct ecs_call *call)
 {
     struct task_filter filter;
     const struct ecs_task *task = NULL;
@@ -71,7 +71,7 @@ static void write_missing_tasks(struct ecs_call *call, const struct ecs_cluster 
     }
 }
 
-void ecs_describe_tasks(struct ecs_call *call)
+void ecs_op_describe_tasks(struct ecs_call *call)
 {
     const json_t *ids = ecs_in_texts(call, "tasks", 100);
     const struct ecs_cluster *cluster = ecs_in_cluster(call);
@@ -98,7 +98,7 @@ void ecs_describe_tasks(struct ecs_call *call)
 
 /* ---- starting and stopping ---- */
 
-void ecs_stop_task(struct ecs_call *call)
+void ecs_op_stop_task(struct ecs_call *call)
 {
     struct slice id = ecs_in_text(call, "task");
     struct slice reason = ecs_in_text(call, "reason");
@@ -143,7 +143,7 @@ static char *text_or_null(struct slice text)
     return text.at == NULL ? NULL : xstrndup(text.at, text.len);
 }
 
-void ecs_run_task(struct ecs_call *call)
+void ecs_op_run_task(struct ecs_call *call)
 {
     int64_t count = ecs_in_int(call, "count", 1, RUN_MAX, 1);
     struct slice started_by = ecs_in_text(call, "startedBy");
@@ -245,7 +245,7 @@ static void write_failures(struct ecs_call *call, const struct protect_failure *
     jsonw_end_array(&call->w);
 }
 
-void ecs_update_task_protection(struct ecs_call *call)
+void ecs_op_update_task_protection(struct ecs_call *call)
 {
     struct protect_failure failures[PROTECT_MAX];
     size_t failed = 0;
@@ -275,7 +275,7 @@ void ecs_update_task_protection(struct ecs_call *call)
     write_failures(call, failures, failed);
 }
 
-void ecs_get_task_protection(struct ecs_call *call)
+void ecs_op_get_task_protection(struct ecs_call *call)
 {
     const json_t *ids = ecs_in_texts(call, "tasks", PROTECT_MAX);
     const struct ecs_cluster *cluster = ecs_in_cluster(call);

@@ -9,6 +9,7 @@ import pytest
 
 import harness
 from ecs_client import SLEEPER, Ecs, EcsError, request
+from localaws_client import Client
 
 SPEED = 20
 
@@ -329,6 +330,8 @@ def test_signatures_are_scoped_to_ecs(localaws):
         client = Ecs(server.url, service=service)
         if type_ is None:
             assert client.call("ListClusters")["clusterArns"]
+            # The two services have different keys of the day.
+            assert Client(server.url).call("ListQueues") == {} and client.call("ListClusters")["clusterArns"]
         else:
             with pytest.raises(EcsError) as e:
                 client.call("ListClusters")

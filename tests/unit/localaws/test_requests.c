@@ -226,7 +226,8 @@ START_TEST(a_good_signature_passes_and_a_changed_byte_does_not)
     struct auth auth = vector_auth();
     struct sqs_failure failure;
     ck_assert_int_eq(check_vector(&auth, VECTOR_SIGNATURE, VECTOR_BODY, "", VECTOR_MS, &failure), SQS_OK);
-    ck_assert_str_eq(auth.key_day, "20150830");
+    ck_assert_str_eq(auth.keys[0].day, "20150830");
+    ck_assert_str_eq(auth.keys[0].service, "sqs");
     ck_assert_int_eq(check_vector(&auth, VECTOR_SIGNATURE, VECTOR_BODY " ", "", VECTOR_MS, &failure),
                      SQS_BAD_SIGNATURE);
     char changed[] = VECTOR_SIGNATURE;
