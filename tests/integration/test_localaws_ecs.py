@@ -1,4 +1,5 @@
 """ECS of sluice-localaws with real processes as tasks."""
+import http.client
 import json
 import os
 import pathlib
@@ -373,3 +374,36 @@ def test_task_logs_go_to_files(ecs, tmp_path):
     assert now["startedBy"] == "me"
     assert now["containers"][0]["exitCode"] == 0
     assert (logs / f"{task['taskArn'].split('/')[-1]}.log").read_text() == "out\nerr\n"
+
+
+def test_a_call_that_hangs_and_one_that_is_late(ecs):
+    client = ecs()
+    client.register(SLEEPER)
+    client.call("CreateService", serviceName="orders", taskDefinition="worker", desiredCount=0)
+    client.server.faults("POST", [{"operation": "UpdateService", "kind": "hang", "after": True, "count": 1},
+                                  {"operation": "UpdateService", "kind": "latency", "latency_ms": 50}])
+    impatient = Ecs(client.server.url, timeout_s=1)
+    with pytest.raises(TimeoutError):
+        impatient.call("UpdateService", service="orders", desiredCount=1)
+    assert client.service()["desiredCount"] == 1  # no answer, but done
+    assert client.call("UpdateService", service="orders", desiredCount=2)["service"]["desiredCount"] == 2
+    stats = harness.wait_until(lambda: (s := client.stats())["gone"] == 1 and s, what="the client to be missed")
+    assert stats["calls"]["UpdateService"] == 2
+    client.server.faults("DELETE")
+    client.wait_running(2)
+
+
+def test_an_operation_that_is_done_twice_answers_once(ecs):
+    client = ecs()
+    client.register(SLEEPER)
+    client.server.faults("POST", {"operation": "RunTask", "kind": "duplicate", "count": 1})
+    assert len(client.call("RunTask", taskDefinition="worker")["tasks"]) == 1
+    assert len(client.call("ListTasks")["taskArns"]) == 2
+
+
+def test_a_truncated_answer(ecs):
+    client = ecs()
+    client.server.faults("POST", {"operation": "ListClusters", "kind": "truncate", "count": 1})
+    with pytest.raises(http.client.IncompleteRead):
+        client.call("ListClusters")
+    assert client.call("ListClusters")["clusterArns"]
