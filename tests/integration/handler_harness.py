@@ -7,7 +7,7 @@ from worker_harness import Shop, Worker
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "examples" / "handlers"
 
-# Faults that pass, thrown at every operation that the worker uses; see test_worker_faults.py.
+# Faults that pass, a few of each; thrown at every operation that the worker uses.
 KINDS = {
     "error": {"kind": "error", "probability": 0.5, "count": 5},
     "error-after": {"kind": "error", "after": True, "probability": 0.5, "count": 5},

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from harness import wait_until
+import harness
 from worker_harness import Shop, Worker, ledger, order
 
 SEND = "SendMessageBatch"
@@ -125,11 +126,12 @@ def test_a_fifo_queue_has_its_dead_letters_in_their_groups(spawn, localaws, tmp_
 def test_a_storm_of_failures_brakes_and_is_told(spawn, localaws, tmp_path):
     shop = Shop(localaws, tmp_path, speed=10)
     shop.send(f"bad {i}" for i in range(100))
-    worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_SLOTS=50), ["--retry-delays", "0s"])
+    capacity = harness.threads(50)
+    worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(PAYMENT_SLOTS=50, NUM_WORKERS=50), ["--retry-delays", "0s"])
     worker.wait_stats(lambda s: s["brake_percent"] >= 90 and s["capacity"] <= 5, what="the brake")
     shop.sqs.purge(shop.queue_url)
     shop.send_orders(150)
-    worker.wait_stats(lambda s: s["brake_percent"] == 0 and s["capacity"] == 50, what="the brake to open")
+    worker.wait_stats(lambda s: s["brake_percent"] == 0 and s["capacity"] == capacity, what="the brake to open")
     worker.finish()
     told = [line["message"] for line in worker.process.logs()]
     assert told.count("most messages fail: fewer are handled at once") == 1

@@ -1,28 +1,15 @@
 """Every fault kind at every SQS operation that the worker uses: it fires, nothing is lost, nothing is paid twice."""
 import pytest
 
+import harness
+from handler_harness import KINDS, OPERATIONS
 from worker_harness import Shop, Worker, ledger
 
-RECEIVE, DELETE, CHANGE = "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"
-
-# Faults that pass; a few of each, thrown with a fixed seed.
-KINDS = {
-    "error": {"kind": "error", "probability": 0.5, "count": 5},
-    "error-after": {"kind": "error", "after": True, "probability": 0.5, "count": 5},
-    "throttle": {"kind": "throttle", "probability": 0.5, "count": 5},
-    "reset": {"kind": "reset", "probability": 0.5, "count": 5},
-    "reset-after": {"kind": "reset", "after": True, "probability": 0.5, "count": 5},
-    "truncate": {"kind": "truncate", "probability": 0.5, "count": 5},
-    "hang": {"kind": "hang", "count": 1},
-    "hang-after": {"kind": "hang", "after": True, "count": 1},
-    "latency": {"kind": "latency", "latency_ms": 50, "probability": 0.5, "count": 10},
-    "duplicate": {"kind": "duplicate", "probability": 0.5, "count": 5},
-    "entry_error": {"kind": "entry_error", "probability": 0.7, "count": 6},
-}
+RECEIVE, DELETE, CHANGE = OPERATIONS
 
 
 @pytest.mark.parametrize("operation", [RECEIVE, DELETE, CHANGE])
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", harness.some(KINDS))
 def test_a_passing_fault_loses_and_doubles_nothing(spawn, localaws, tmp_path, operation, name):
     shop = Shop(localaws, tmp_path, speed=10)
     sent = shop.send_orders(30)
