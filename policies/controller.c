@@ -208,10 +208,25 @@ static bool is_waiting(const struct step *step, int64_t until_ms)
     return left_until(until_ms, step->now_ms) > step->slack_ms;
 }
 
+/* What the fleet itself has against a change; false when nothing. */
+static bool is_held_by_fleet(const struct reading *hold, enum decision_why *ret_why)
+{
+    if (!hold->known || hold->value == FLEET_HOLD_NONE)
+        return false;
+    *ret_why = hold->value == FLEET_HOLD_ROLLOUT      ? DECISION_WHY_ROLLOUT
+               : hold->value == FLEET_HOLD_TASKS_FAIL ? DECISION_WHY_TASKS_FAIL
+               : hold->value == FLEET_HOLD_REFUSED    ? DECISION_WHY_FLEET_REFUSED
+                                                      : DECISION_WHY_FLEET_UNKNOWN;
+    return true;
+}
+
 /* Growth is eager: a higher rank than that of the last growth passes the cooldown. */
 static enum decision_why judge_growth(const struct step *step, int64_t want, int64_t *to)
 {
     const struct controller_state *state = &step->ctl->state;
+    enum decision_why why = DECISION_WHY_POLICY;
+    if (is_held_by_fleet(&step->obs->scale_out_hold, &why))
+        return why;
     if (is_acted_upon(step))
         return DECISION_WHY_SAME_SAMPLE;
     if (is_waiting(step, state->scale_out_until_ms) && step->out->proposal.rank <= state->scale_out_rank)
@@ -225,6 +240,9 @@ static enum decision_why judge_shrink(const struct step *step, int64_t want, int
 {
     const struct controller_state *state = &step->ctl->state;
     struct decision *out = step->out;
+    enum decision_why why = DECISION_WHY_POLICY;
+    if (is_held_by_fleet(&step->obs->scale_in_hold, &why))
+        return why;
     if (left_until(state->hold_until_ms, step->now_ms) > 0)
         return DECISION_WHY_SHRINK_HELD;
     if (state->lean_count < CONTROLLER_LEAN_SAMPLES)
@@ -293,7 +311,10 @@ static enum decision_why judge_blind(const struct step *step, int64_t *to)
     int64_t until_ms = add_saturating(step->ctl->state.quiet_since_ms, config->fallback_after_ms);
     int64_t count = fallback_count(config);
     step->out->timers.fallback_after_ms = has_fallback(config) ? left_until(until_ms, step->now_ms) : 0;
+    enum decision_why why = DECISION_WHY_FALLBACK;
     if (has_fallback(config) && until_ms <= step->now_ms && count > *to) {
+        if (is_held_by_fleet(&step->obs->scale_out_hold, &why))
+            return why;
         *to = count;
         return DECISION_WHY_FALLBACK;
     }

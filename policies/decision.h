@@ -34,6 +34,10 @@ enum { DECISION_VERSION = 1 };
     X(BUSY, busy, "the workers that would go are busy")                                                      \
     X(BUSY_UNKNOWN, busy_unknown, "how busy the workers are is unknown, so none is taken away")              \
     X(SHRINK_HELD, shrink_held, "shrinks are held for a while after a start without usable state")           \
+    X(ROLLOUT, rollout, "a rollout is in progress: nothing is taken away")                                   \
+    X(TASKS_FAIL, tasks_fail, "what was ordered does not start: no further growth")                          \
+    X(FLEET_UNKNOWN, fleet_unknown, "what the fleet has is unknown or too old: hold")                        \
+    X(FLEET_REFUSED, fleet_refused, "this fleet cannot be scaled, see its status")                           \
     X(VISIBLE_UNKNOWN, visible_unknown, "the queue's depth is unknown: hold")                                \
     X(VISIBLE_STALE, visible_stale, "the queue's depth is stale: hold")
 

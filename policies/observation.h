@@ -46,7 +46,18 @@ struct reading {
     X(receives_empty, "calls", "of these, empty: the long poll found nothing")                               \
     X(wait_ms_sum, "ms", "time between SentTimestamp and the start of handling")                             \
     X(redelivered, "messages", "messages received with ApproximateReceiveCount above 1")                     \
-    X(api_errors, "calls", "failed calls of the sensors since start")
+    X(api_errors, "calls", "failed calls of the sensors since start")                                        \
+    X(scale_out_hold, "code", "why the fleet cannot grow now (enum fleet_hold), 0: it can")                  \
+    X(scale_in_hold, "code", "why the fleet may not shrink now (enum fleet_hold), 0: it may")
+
+/* What a fleet itself has against a change; the journal keeps the numbers, so they never change. */
+enum fleet_hold {
+    FLEET_HOLD_NONE = 0,
+    FLEET_HOLD_ROLLOUT = 1,    /* ECS replaces the tasks: nothing is taken away meanwhile */
+    FLEET_HOLD_TASKS_FAIL = 2, /* what was ordered does not start: more would not, either */
+    FLEET_HOLD_UNKNOWN = 3,    /* what the fleet has is unknown, or too old to act upon */
+    FLEET_HOLD_REFUSED = 4,    /* this fleet cannot be scaled (a DAEMON service, somebody else's ...) */
+};
 
 struct observation {
 #define X(name, unit, help) struct reading name;

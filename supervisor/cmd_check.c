@@ -2,10 +2,12 @@
 #include "supervisor/commands.h"
 
 #include "aws/client.h"
+#include "base/alloc.h"
 #include "base/exitcode.h"
 #include "base/jsonw.h"
 #include "base/loop.h"
 #include "supervisor/config.h"
+#include "supervisor/ecs_check.h"
 #include "supervisor/endpoint_rule.h"
 #include "supervisor/journal.h"
 #include "supervisor/preflight.h"
@@ -14,6 +16,7 @@
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const int64_t MIB = INT64_C(1024) * 1024;
 
@@ -37,18 +40,29 @@ static const struct option_row ROWS[] = {
 
 static const struct command_spec SPEC = {
     .name = "check",
-    .summary = "Checks a configuration file as a whole, says what was understood, and warns of what on this "
-               "host or\n"
-               "at the queue does not fit it: limits of processes, memory and files, the workers' command, "
-               "the queue's\n"
-               "redrive policy.",
+    .summary =
+        "Checks a configuration file as a whole, says what was understood, and warns of what on this "
+        "host or\n"
+        "at the queue does not fit it: limits of processes, memory and files, the workers' command, "
+        "the queue's\n"
+        "redrive policy. Describes the services of ECS fleets, and says which of them cannot be scaled.",
     .rows = ROWS,
-    .details = "Exit codes: 0 valid, also with warnings; 1 warnings and --strict; 64 usage; 78 not valid.\n",
+    .details =
+        "Exit codes: 0 valid, also with warnings; 1 warnings and --strict; 64 usage; 78 not valid, or a "
+        "fleet\n"
+        "that cannot be scaled.\n",
 };
 
-static void print_warnings_json(const struct warnings *warnings, struct jsonw *w)
+/* What was found: warnings, what "sluice run" would refuse to scale, and the services of ECS fleets (one
+ * entry a fleet). */
+struct findings {
+    struct warnings warnings, refusals;
+    struct ecs_check *services; /* owned */
+};
+
+static void print_warnings_json(const struct warnings *warnings, const char *key, struct jsonw *w)
 {
-    jsonw_key(w, "warnings");
+    jsonw_key(w, key);
     jsonw_array(w);
     for (size_t i = 0; i < warnings->count; i++) {
         jsonw_object(w);
@@ -60,14 +74,36 @@ static void print_warnings_json(const struct warnings *warnings, struct jsonw *w
     jsonw_end_array(w);
 }
 
-static void print_json(const struct config *config, const struct warnings *warnings)
+static void print_service_json(const struct ecs_check *check, struct jsonw *w)
+{
+    jsonw_object(w);
+    jsonw_key_str(w, "status", check->facts.status);
+    jsonw_key_int(w, "desired_count", check->facts.desired);
+    jsonw_key_int(w, "running_count", check->facts.running);
+    jsonw_key_int(w, "pending_count", check->facts.pending);
+    jsonw_key_bool(w, "rollout_in_progress", check->facts.rollout);
+    jsonw_key_bool(w, "scalable_target", check->has_target);
+    jsonw_end_object(w);
+}
+
+static void print_json(const struct config *config, const struct findings *findings)
 {
     struct strbuf out = STRBUF_INIT;
     struct jsonw w = JSONW_INIT(&out);
     jsonw_object(&w);
-    jsonw_key_bool(&w, "valid", true);
+    jsonw_key_bool(&w, "valid", findings->refusals.count == 0);
     jsonw_key_str(&w, "file", config->path);
-    print_warnings_json(warnings, &w);
+    print_warnings_json(&findings->warnings, "warnings", &w);
+    print_warnings_json(&findings->refusals, "refusals", &w);
+    jsonw_key(&w, "ecs_services");
+    jsonw_object(&w);
+    for (size_t i = 0; i < config->fleet_count; i++) {
+        if (!findings->services[i].described)
+            continue;
+        jsonw_key(&w, config->fleets[i].name);
+        print_service_json(&findings->services[i], &w);
+    }
+    jsonw_end_object(&w);
     jsonw_key(&w, "journal_bytes_a_day");
     jsonw_object(&w);
     for (size_t i = 0; i < config->fleet_count; i++)
@@ -108,34 +144,64 @@ static void print_journal(const struct config_fleet *fleet)
         (void)printf("  journal  off\n");
 }
 
-static void print_fleet(const struct config_fleet *fleet)
+static void print_local(const struct config_fleet *fleet)
 {
     const struct capacity *capacity = &fleet->controller.capacity;
     struct strbuf command = STRBUF_INIT;
     for (char **word = fleet->local.command; *word != NULL; word++)
         strbuf_appendf(&command, "%s%s", word == fleet->local.command ? "" : " ", *word);
+    (void)printf("  workers  %" PRId64 " to %" PRId64 " processes of this host, target %" PRId64 ": %s\n",
+                 capacity->min, capacity->max, capacity->target, strbuf_str(&command));
+    strbuf_clean_up(&command);
+}
+
+static void print_service(const struct config_fleet *fleet, const struct ecs_check *check)
+{
+    const struct capacity *capacity = &fleet->controller.capacity;
+    (void)printf("  workers  %" PRId64 " to %" PRId64
+                 " tasks of ECS service %s in cluster %s, target %" PRId64 "\n",
+                 capacity->min, capacity->max, fleet->ecs.service, fleet->ecs.cluster, capacity->target);
+    if (check->described)
+        (void)printf("  service  %s, desired count %" PRId64 ": %" PRId64 " running, %" PRId64 " pending%s\n",
+                     check->facts.status, check->facts.desired, check->facts.running, check->facts.pending,
+                     check->facts.rollout ? ", a rollout is in progress" : "");
+    (void)printf("  drift    %s\n",
+                 fleet->ecs.on_drift == ECS_ADOPT
+                     ? "a desired count that others set is adopted as the new base"
+                     : "a desired count that others set is written over, once per cooldown");
+}
+
+static void print_fleet(const struct config_fleet *fleet, const struct ecs_check *check)
+{
     (void)printf("fleet %s\n", fleet->name);
     (void)printf("  queue    %s, read every %.1f s\n",
                  fleet->queue.url != NULL ? fleet->queue.url : fleet->queue.name,
                  (double)fleet->queue.poll_ms / 1000);
-    (void)printf("  workers  %" PRId64 " to %" PRId64 " processes of this host, target %" PRId64 ": %s\n",
-                 capacity->min, capacity->max, capacity->target, strbuf_str(&command));
+    if (fleet->type == FLEET_ECS)
+        print_service(fleet, check);
+    else
+        print_local(fleet);
     (void)printf("  policy   %s: %s\n", fleet->controller.policy->name, fleet->controller.policy->help);
     print_journal(fleet);
-    strbuf_clean_up(&command);
 }
 
-static void print_words(const struct config *config, const struct warnings *warnings)
+static void print_lines(const char *label, const struct warnings *warnings)
+{
+    for (size_t i = 0; i < warnings->count; i++)
+        (void)printf("%s: %s%s%s\n", label, warnings->list[i].fleet != NULL ? warnings->list[i].fleet : "",
+                     warnings->list[i].fleet != NULL ? ": " : "", warnings->list[i].text);
+}
+
+static void print_words(const struct config *config, const struct findings *findings)
 {
     (void)printf("%s is valid: %zu fleet%s, state in %s, admin socket %s\n", config->path,
                  config->fleet_count, config->fleet_count == 1 ? "" : "s", config->state_dir,
                  config->admin.socket);
     for (size_t i = 0; i < config->fleet_count; i++)
-        print_fleet(&config->fleets[i]);
-    for (size_t i = 0; i < warnings->count; i++)
-        (void)printf("warning: %s%s%s\n", warnings->list[i].fleet != NULL ? warnings->list[i].fleet : "",
-                     warnings->list[i].fleet != NULL ? ": " : "", warnings->list[i].text);
-    if (warnings->count == 0)
+        print_fleet(&config->fleets[i], &findings->services[i]);
+    print_lines("warning", &findings->warnings);
+    print_lines("refused", &findings->refusals);
+    if (findings->warnings.count == 0 && findings->refusals.count == 0)
         (void)printf("no warnings\n");
 }
 
@@ -161,8 +227,9 @@ static int check_clients(const struct config *config, struct err *err)
     return rc;
 }
 
-static void find_warnings(const struct config *config, bool offline, struct warnings *warnings)
+static void find_all(const struct config *config, bool offline, struct findings *findings)
 {
+    struct warnings *warnings = &findings->warnings;
     struct host_facts host;
     host_facts_read(&host);
     preflight_host(config, &host, warnings);
@@ -174,6 +241,8 @@ static void find_warnings(const struct config *config, bool offline, struct warn
         preflight_command(fleet, warnings);
         if (offline)
             continue;
+        if (fleet->type == FLEET_ECS)
+            ecs_check_service(config, fleet, &findings->services[i], warnings, &findings->refusals);
         if (queue_facts_read(config, fleet, &queue, &err) == 0)
             preflight_queue(fleet, &queue, warnings);
         else
@@ -185,7 +254,7 @@ int cmd_check(int argc, char **argv)
 {
     struct check_options options = {.config = NULL};
     struct config config = {.path = NULL};
-    struct warnings warnings = {.list = NULL};
+    struct findings findings = {.services = NULL};
     struct err err = {.text = ""};
     int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code != COMMAND_GO_ON)
@@ -201,14 +270,19 @@ int cmd_check(int argc, char **argv)
         exit_code = command_fail("check", EXIT_CODE_CONFIG, "%s", err.text);
         goto done;
     }
-    find_warnings(&config, options.offline, &warnings);
+    findings.services = xcalloc(config.fleet_count, sizeof *findings.services);
+    find_all(&config, options.offline, &findings);
     if (options.json)
-        print_json(&config, &warnings);
+        print_json(&config, &findings);
     else
-        print_words(&config, &warnings);
-    exit_code = options.strict && warnings.count > 0 ? EXIT_CODE_NO : EXIT_CODE_OK;
+        print_words(&config, &findings);
+    exit_code = findings.refusals.count > 0                     ? EXIT_CODE_CONFIG
+                : options.strict && findings.warnings.count > 0 ? EXIT_CODE_NO
+                                                                : EXIT_CODE_OK;
 done:
-    warnings_clean_up(&warnings);
+    warnings_clean_up(&findings.warnings);
+    warnings_clean_up(&findings.refusals);
+    free(findings.services);
     config_clean_up(&config);
     options_clean_up(ROWS, &options);
     return exit_code;

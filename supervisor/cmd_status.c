@@ -122,6 +122,47 @@ static void print_time(const json_t *times, const char *key, const char *label)
                      span(number(time, "p99"), p99, sizeof p99));
 }
 
+static void print_line(const json_t *object, const char *key, const char *label)
+{
+    if (json_is_string(json_object_get(object, key)))
+        (void)printf("           %s: %s\n", label, text(object, key));
+}
+
+/* What there is to say about an ECS service beyond the counts of its workers. */
+static void print_service(const json_t *service)
+{
+    char age[32];
+    size_t i = 0;
+    json_t *warning = NULL;
+    if (!json_is_object(service))
+        return;
+    if (json_is_integer(json_object_get(service, "running_count")))
+        (void)printf(
+            "  service  %s/%s %s: desired count %lld, %lld running, %lld pending (read %s ago)%s%s\n",
+            text(service, "cluster"), text(service, "name"), text(service, "status"),
+            (long long)number(service, "desired_count"), (long long)number(service, "running_count"),
+            (long long)number(service, "pending_count"), span(number(service, "age_ms"), age, sizeof age),
+            json_is_true(json_object_get(service, "rollout_in_progress")) ? ", rollout in progress" : "",
+            json_is_true(json_object_get(service, "over_max")) ? ", above max" : "");
+    else
+        (void)printf("  service  %s/%s: not described yet\n", text(service, "cluster"),
+                     text(service, "name"));
+    print_line(service, "refused", "cannot be scaled");
+    print_line(service, "look_error", "cannot be described");
+    print_line(service, "write_error", "cannot be updated");
+    print_line(service, "failing_reason", "tasks do not start");
+    const json_t *drift = json_object_get(service, "last_drift");
+    if (json_is_object(drift))
+        (void)printf("           set by others from %lld to %lld, %s ago (%s, %lld times in all)\n",
+                     (long long)number(drift, "from"), (long long)number(drift, "to"),
+                     span(number(drift, "age_ms"), age, sizeof age), text(service, "on_drift"),
+                     (long long)number(service, "drifts"));
+    json_array_foreach(json_object_get(service, "warnings"), i, warning)
+    {
+        (void)printf("           warning: %s\n", json_string_value(warning));
+    }
+}
+
 static void print_fleet(const json_t *fleet)
 {
     const json_t *capacity = json_object_get(fleet, "capacity");
@@ -135,8 +176,10 @@ static void print_fleet(const json_t *fleet)
         (long long)number(fleet, "desired"), (long long)number(fleet, "ready"),
         (long long)number(fleet, "starting"), (long long)number(fleet, "stopping"),
         (long long)number(fleet, "backoff"), (long long)number(fleet, "orphans"));
-    (void)printf("  done     %lld completed, %lld failed\n", (long long)number(totals, "completed"),
-                 (long long)number(totals, "failed"));
+    print_service(json_object_get(fleet, "service"));
+    if (totals != NULL)
+        (void)printf("  done     %lld completed, %lld failed\n", (long long)number(totals, "completed"),
+                     (long long)number(totals, "failed"));
     print_time(json_object_get(fleet, "times"), "handle_ms", "handling");
     print_time(json_object_get(fleet, "times"), "wait_ms", "waiting");
     print_decision(fleet, "last_decision", "decision");

@@ -40,6 +40,11 @@ const struct option_row CONFIG_LOG_ROWS[] = {
     OPTION_END,
 };
 
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
 static int parse_section(const json_t *root, const char *key, const struct option_row *rows,
                          struct config *config, struct err *err)
 {
@@ -83,13 +88,30 @@ static int parse_top(const json_t *root, struct config *config, struct err *err)
     return check_paths(config, err);
 }
 
+/* Two fleets on one service would write over each other. */
+static int check_service_unique(const struct config *config, size_t index, struct err *err)
+{
+    const struct config_fleet *fleet = &config->fleets[index];
+    for (size_t i = 0; i < index && fleet->type == FLEET_ECS; i++) {
+        const struct config_fleet *other = &config->fleets[i];
+        if (other->type == FLEET_ECS && strcmp(other->ecs.cluster, fleet->ecs.cluster) == 0 &&
+            strcmp(other->ecs.service, fleet->ecs.service) == 0 &&
+            same_text(config_fleet_region(config, other), config_fleet_region(config, fleet)) &&
+            same_text(config_fleet_endpoint(config, other), config_fleet_endpoint(config, fleet)))
+            return err_set(err,
+                           "fleets[%zu].fleet.service: \"%s\": want a service of its own, fleets[%zu] has it",
+                           index, fleet->ecs.service, i);
+    }
+    return 0;
+}
+
 static int check_unique(const struct config *config, size_t index, struct err *err)
 {
     for (size_t i = 0; i < index; i++)
         if (strcmp(config->fleets[i].name, config->fleets[index].name) == 0)
             return err_set(err, "fleets[%zu].name: \"%s\": want a name of its own, fleets[%zu] has it", index,
                            config->fleets[index].name, i);
-    return 0;
+    return check_service_unique(config, index, err);
 }
 
 const char *config_array_fault(const void *json)

@@ -27,7 +27,7 @@ enum {
     CONFIG_ENV_MAX = 256,
 };
 
-enum config_fleet_type { FLEET_LOCAL };
+enum config_fleet_type { FLEET_LOCAL, FLEET_ECS };
 enum config_journal { JOURNAL_ALL, JOURNAL_CHANGES, JOURNAL_OFF };
 enum config_telemetry { TELEMETRY_LINES, TELEMETRY_NONE };
 enum config_worker_log { WORKER_LOG_CAPTURE, WORKER_LOG_INHERIT, WORKER_LOG_DISCARD };
@@ -55,13 +55,27 @@ struct config_local {
     int64_t log_lines_per_s; /* real seconds */
 };
 
+/* "fleet" of a fleet, type ecs. Durations are product ms. */
+struct config_ecs {
+    int type;      /* enum config_fleet_type */
+    char *cluster; /* names, never NULL once parsed */
+    char *service;
+    int on_drift; /* enum ecs_on_drift */
+    bool allow_autoscaling;
+    int64_t describe_ms;
+    int64_t missing_grace_ms;
+    int64_t start_grace_ms;
+};
+
 struct config_fleet {
     char *name;
     char *region;       /* NULL: the file's, else the queue URL's, else the environment's */
     char *endpoint_url; /* likewise */
     int journal;        /* enum config_journal */
     struct config_queue queue;
+    int type; /* enum config_fleet_type: which of the next two is filled in */
     struct config_local local;
+    struct config_ecs ecs;
     struct controller_config controller;
 };
 
@@ -98,7 +112,7 @@ void config_clean_up(struct config *config); /* safe on a zeroed struct */
 const char *config_fleet_region(const struct config *config, const struct config_fleet *fleet);
 const char *config_fleet_endpoint(const struct config *config, const struct config_fleet *fleet);
 
-/* Value of a name in the fleet's env, or NULL. */
+/* Value of a name in the fleet's env, or NULL; an ECS fleet has none, its task definition has. */
 const char *config_fleet_env(const struct config_fleet *fleet, const char *name);
 
 /* Writes the configuration as one JSON object, every default filled in; of env the names alone, since values
@@ -112,8 +126,18 @@ extern const struct option_row CONFIG_LOG_ROWS[];
 extern const struct option_row CONFIG_FLEET_ROWS[];
 extern const struct option_row CONFIG_QUEUE_ROWS[];
 extern const struct option_row CONFIG_LOCAL_ROWS[];
+extern const struct option_row CONFIG_ECS_ROWS[];
 
 /* ---- between the files of this module ---- */
+
+extern const char *const CONFIG_FLEET_TYPE_NAMES[]; /* by enum config_fleet_type */
+
+/* Sets err to "PATH.KEY: "VALUE": want ...". Returns -1. */
+int config_refuse_text(const char *at, const char *key, const char *value, const char *want, struct err *err);
+
+/* Reads "fleet" of type ecs into a zeroed struct; `at` is its path. On failure the caller cleans the struct
+ * up. */
+int config_ecs_parse(const void *json, const char *at, struct config_ecs *ecs, struct err *err);
 
 /* "missing", "no array", "empty" or "too many": why a JSON value is not the array that is wanted. */
 const char *config_array_fault(const void *json);

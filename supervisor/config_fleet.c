@@ -18,7 +18,7 @@
 #define HOURS(n) ((n)*60 * 60 * 1000.0)
 
 static const char *const JOURNAL_NAMES[] = {"all", "changes", "off", NULL};
-static const char *const TYPE_NAMES[] = {"local", NULL};
+const char *const CONFIG_FLEET_TYPE_NAMES[] = {"local", "ecs", NULL};
 static const char *const TELEMETRY_NAMES[] = {"lines", "none", NULL};
 static const char *const WORKER_LOG_NAMES[] = {"capture", "inherit", "discard", NULL};
 
@@ -45,7 +45,7 @@ const struct option_row CONFIG_QUEUE_ROWS[] = {
 };
 
 const struct option_row CONFIG_LOCAL_ROWS[] = {
-    {"type", OPTION_ENUM, offsetof(struct config_local, type), "local", 0, 0, TYPE_NAMES, NULL,
+    {"type", OPTION_ENUM, offsetof(struct config_local, type), "local", 0, 0, CONFIG_FLEET_TYPE_NAMES, NULL,
      "where workers run: as processes of this host"},
     {"start_grace", OPTION_DURATION, offsetof(struct config_local, start_grace_ms), "30s", SECONDS(1),
      HOURS(1), NULL, NULL,
@@ -78,7 +78,7 @@ static const char *const RESERVED_ENV[] = {"SQS_QUEUE_URL",     "SLUICE_WORKER_N
                                            "SLUICE_STOP_GRACE", "SLUICE_TIME_SCALE",  NULL};
 
 /* path.key: "value": want ... */
-static int refuse_text(const char *at, const char *key, const char *value, const char *want, struct err *err)
+int config_refuse_text(const char *at, const char *key, const char *value, const char *want, struct err *err)
 {
     json_t *quoted = json_string(value);
     char *text = json_dumps(quoted, JSON_ENCODE_ANY);
@@ -130,7 +130,7 @@ int config_check_url(const char *at, const char *key, const char *url, bool want
     char shown[128];
     if (is_url(url, want_path))
         return 0;
-    return refuse_text(at, key, aws_url_without_userinfo(url, shown, sizeof shown), want, err);
+    return config_refuse_text(at, key, aws_url_without_userinfo(url, shown, sizeof shown), want, err);
 }
 
 static int check_queue(struct config_queue *queue, const char *at, struct err *err)
@@ -145,8 +145,8 @@ static int check_queue(struct config_queue *queue, const char *at, struct err *e
                          "a queue URL such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", err) != 0)
         return -1;
     if (queue->name != NULL && !is_queue_name(queue->name))
-        return refuse_text(at, key, given,
-                           "1 to 80 letters, digits, - or _, at the end .fifo for a FIFO queue", err);
+        return config_refuse_text(at, key, given,
+                                  "1 to 80 letters, digits, - or _, at the end .fifo for a FIFO queue", err);
     struct aws_queue_url parts;
     if (queue->url != NULL && aws_queue_url_parse(queue->url, &parts, err) == 0)
         memcpy(queue->region, parts.region, sizeof queue->region);
@@ -226,14 +226,7 @@ static int parse_local(const json_t *object, const char *at, struct config_local
 {
     static const char *const ALSO_KNOWN[] = {"command", "env", NULL};
     options_set_defaults(CONFIG_LOCAL_ROWS, local);
-    if (object == NULL)
-        return err_set(err, "%s: missing: want an object with type and command", at);
-    /* The type first: the keys of another type would only be called unknown. */
-    const json_t *type = json_object_get(object, "type");
-    json_t *type_alone = json_pack("{s:O?}", "type", type);
-    int rc = type != NULL ? options_set_json(CONFIG_LOCAL_ROWS, local, type_alone, at, NULL, err) : 0;
-    json_decref(type_alone);
-    if (rc != 0 || options_set_json(CONFIG_LOCAL_ROWS, local, object, at, ALSO_KNOWN, err) != 0)
+    if (options_set_json(CONFIG_LOCAL_ROWS, local, object, at, ALSO_KNOWN, err) != 0)
         return -1;
     if (local->restart_min_ms > local->restart_max_ms) {
         char least[48];
@@ -247,6 +240,22 @@ static int parse_local(const json_t *object, const char *at, struct config_local
     return parse_env(json_object_get(object, "env"), at, local, err);
 }
 
+/* "fleet": its type first, since the keys of another type would only be called unknown. */
+static int parse_workers(const json_t *object, const char *at, struct config_fleet *fleet, struct err *err)
+{
+    if (object == NULL)
+        return err_set(err, "%s: missing: want an object with type, and command or cluster and service", at);
+    const json_t *type = json_object_get(object, "type");
+    json_t *type_alone = json_pack("{s:O?}", "type", type);
+    int rc = type != NULL ? options_set_json(CONFIG_LOCAL_ROWS, &fleet->local, type_alone, at, NULL, err) : 0;
+    json_decref(type_alone);
+    if (rc != 0)
+        return -1;
+    fleet->type = fleet->local.type;
+    return fleet->type == FLEET_ECS ? config_ecs_parse(object, at, &fleet->ecs, err)
+                                    : parse_local(object, at, &fleet->local, err);
+}
+
 int config_fleet_parse(const void *json, const char *at, struct config_fleet *fleet, struct err *err)
 {
     static const char *const ALSO_KNOWN[] = {"queue", "capacity", "policy", "fleet", NULL};
@@ -258,7 +267,7 @@ int config_fleet_parse(const void *json, const char *at, struct config_fleet *fl
     if (fleet->name == NULL)
         return err_set(err, "%s.name: missing: want 1 to %d of a-z, 0-9 and -", at, CONFIG_NAME_MAX);
     if (!is_fleet_name(fleet->name))
-        return refuse_text(at, "name", fleet->name, "1 to 40 of a-z, 0-9 and -", err);
+        return config_refuse_text(at, "name", fleet->name, "1 to 40 of a-z, 0-9 and -", err);
     if (fleet->endpoint_url != NULL &&
         config_check_url(at, "endpoint_url", fleet->endpoint_url, false, CONFIG_ENDPOINT_WANT, err) != 0)
         return -1;
@@ -266,7 +275,7 @@ int config_fleet_parse(const void *json, const char *at, struct config_fleet *fl
     if (parse_queue(json_object_get(object, "queue"), path, &fleet->queue, err) != 0)
         return -1;
     (void)snprintf(path, sizeof path, "%s.fleet", at);
-    if (parse_local(json_object_get(object, "fleet"), path, &fleet->local, err) != 0)
+    if (parse_workers(json_object_get(object, "fleet"), path, fleet, err) != 0)
         return -1;
     return controller_config_parse(json_object_get(object, "capacity"), json_object_get(object, "policy"),
                                    fleet->queue.poll_ms, at, &fleet->controller, err);
@@ -284,6 +293,7 @@ void config_fleet_clean_up(struct config_fleet *fleet)
     options_clean_up(CONFIG_FLEET_ROWS, fleet);
     options_clean_up(CONFIG_QUEUE_ROWS, &fleet->queue);
     options_clean_up(CONFIG_LOCAL_ROWS, &fleet->local);
+    options_clean_up(CONFIG_ECS_ROWS, &fleet->ecs);
     free_words(fleet->local.command);
     free_words(fleet->local.env);
     controller_config_clean_up(&fleet->controller);
@@ -319,14 +329,20 @@ void config_fleet_dump(const struct config_fleet *fleet, struct jsonw *w)
     jsonw_key(w, "controller");
     controller_config_dump(&fleet->controller, w);
     jsonw_key(w, "fleet");
-    dump_local(&fleet->local, w);
+    if (fleet->type == FLEET_ECS) {
+        jsonw_object(w);
+        options_dump(CONFIG_ECS_ROWS, &fleet->ecs, w);
+        jsonw_end_object(w);
+    } else {
+        dump_local(&fleet->local, w);
+    }
     jsonw_end_object(w);
 }
 
 const char *config_fleet_env(const struct config_fleet *fleet, const char *name)
 {
     size_t len = strlen(name);
-    for (char **entry = fleet->local.env; *entry != NULL; entry++)
+    for (char **entry = fleet->local.env; entry != NULL && *entry != NULL; entry++)
         if (strncmp(*entry, name, len) == 0 && (*entry)[len] == '=')
             return *entry + len + 1;
     return NULL;

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "base/process.h"
 #include "supervisor/admin_server.h"
+#include "supervisor/ecs_pool.h"
 #include "supervisor/endpoint_rule.h"
 #include "supervisor/fleet_control.h"
 #include "supervisor/orphans.h"
@@ -32,6 +33,7 @@ struct shared_client {
     const char *region;
     const char *endpoint_url;
     struct aws_client *client;
+    struct ecs_pool *pool; /* NULL until an ECS fleet needs it */
     struct shared_client *next;
 };
 
@@ -79,6 +81,12 @@ static void write_aws(const struct daemon *daemon, struct jsonw *w)
     jsonw_key_int(w, "throttled", (int64_t)sum.throttled);
     jsonw_key_int(w, "transient", (int64_t)sum.transient);
     jsonw_key_int(w, "failed", (int64_t)sum.failed);
+    jsonw_key(w, "ecs");
+    jsonw_array(w);
+    for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
+        if (shared->pool != NULL)
+            ecs_pool_write_status(shared->pool, w);
+    jsonw_end_array(w);
     jsonw_end_object(w);
 }
 
@@ -279,13 +287,14 @@ static bool same_text(const char *a, const char *b)
 }
 
 /* The client for a fleet's region and endpoint; NULL with err. */
-static struct aws_client *get_client(struct daemon *daemon, const struct config_fleet *fleet, struct err *err)
+static struct shared_client *get_client(struct daemon *daemon, const struct config_fleet *fleet,
+                                        struct err *err)
 {
     const char *region = config_fleet_region(daemon->config, fleet);
     const char *endpoint_url = config_fleet_endpoint(daemon->config, fleet);
     for (struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
         if (same_text(shared->region, region) && same_text(shared->endpoint_url, endpoint_url))
-            return shared->client;
+            return shared;
     if (daemon->credentials == NULL)
         daemon->credentials = aws_credentials_provider_new_default(daemon->base, region);
     struct aws_client_options options = {.base = daemon->base,
@@ -296,9 +305,9 @@ static struct aws_client *get_client(struct daemon *daemon, const struct config_
     if (client == NULL)
         return NULL;
     struct shared_client *shared = xcalloc(1, sizeof *shared);
-    *shared = (struct shared_client){region, endpoint_url, client, daemon->clients};
+    *shared = (struct shared_client){region, endpoint_url, client, NULL, daemon->clients};
     daemon->clients = shared;
-    return client;
+    return shared;
 }
 
 static int make_fleets(struct daemon *daemon, struct err *err)
@@ -309,15 +318,18 @@ static int make_fleets(struct daemon *daemon, struct err *err)
     daemon->fleets = xcalloc(daemon->config->fleet_count, sizeof(struct fleet_control *));
     for (size_t i = 0; i < daemon->config->fleet_count; i++) {
         const struct config_fleet *fleet = &daemon->config->fleets[i];
-        struct aws_client *client = get_client(daemon, fleet, err);
-        if (client == NULL)
+        struct shared_client *shared = get_client(daemon, fleet, err);
+        if (shared == NULL)
             return err_prefix(err, "%s: fleet %s", daemon->config->path, fleet->name);
-        if (endpoint_rule_check(client, fleet, err) != 0)
+        if (endpoint_rule_check(shared->client, fleet, err) != 0)
             return -1;
+        if (fleet->type == FLEET_ECS && shared->pool == NULL)
+            shared->pool = ecs_pool_new(daemon->base, shared->client, seed);
         struct fleet_control_options options = {.base = daemon->base,
                                                 .reaper = daemon->reaper,
                                                 .orphans = daemon->orphans,
-                                                .client = client,
+                                                .client = shared->client,
+                                                .pool = shared->pool,
                                                 .config = daemon->config,
                                                 .fleet = fleet,
                                                 .seed = seed + i,
@@ -363,6 +375,7 @@ static void clean_up(struct daemon *daemon)
     while (daemon->clients != NULL) {
         struct shared_client *shared = daemon->clients;
         daemon->clients = shared->next;
+        ecs_pool_destroy(shared->pool);
         aws_client_destroy(shared->client);
         free(shared);
     }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "policies/controller.h"
+#include "supervisor/ecs_fleet.h"
 #include "supervisor/journal.h"
 #include "supervisor/local_fleet.h"
 #include "supervisor/sqs_sensor.h"
@@ -19,7 +20,8 @@ struct fleet_control {
     struct fleet_control_options options;
     struct controller *controller; /* owned */
     struct sqs_sensor *sensor;     /* owned */
-    struct local_fleet *workers;   /* owned */
+    const struct fleet_ops *ops;   /* of its workers */
+    void *workers;                 /* owned; what ops take */
     struct journal journal;
     struct loop_timer save_timer;
     bool stopped;
@@ -75,7 +77,8 @@ static void on_save_timer(void *arg)
     loop_timer_arm_product_ms(&control->save_timer, SAVE_EVERY_MS);
 }
 
-static void restore_state(struct fleet_control *control)
+/* Whether there was a state to restore. */
+static bool restore_state(struct fleet_control *control)
 {
     const char *name = control->options.fleet->name;
     struct err err = {.text = ""};
@@ -83,13 +86,16 @@ static void restore_state(struct fleet_control *control)
     int64_t hold_ms = controller_timing(control->controller).scale_in_after_ms;
     switch (state_file_load(control->options.config->state_dir, name, control->controller, &err)) {
     case STATE_FILE_NONE:
-        LOG(LOG_INFO, "no saved state, starting at min", LOG_STR("fleet", name),
-            LOG_INT("desired", controller_desired(control->controller)));
+        LOG(LOG_INFO,
+            control->options.fleet->type == FLEET_ECS
+                ? "no saved state, starting at the service's desired count"
+                : "no saved state, starting at min",
+            LOG_STR("fleet", name), LOG_INT("desired", controller_desired(control->controller)));
         break;
     case STATE_FILE_RESTORED:
         LOG(LOG_INFO, "restored the saved state", LOG_STR("fleet", name),
             LOG_INT("desired", controller_desired(control->controller)));
-        break;
+        return true;
     case STATE_FILE_STUCK:
         control->state_stuck = true;
         LOG(LOG_ERROR, "the saved state is of no use and cannot be put aside: the state is not saved",
@@ -105,6 +111,7 @@ static void restore_state(struct fleet_control *control)
             LOG_INT("desired", controller_desired(control->controller)), LOG_INT("hold_ms", hold_ms));
         break;
     }
+    return false;
 }
 
 /* ---- the loop ---- */
@@ -127,7 +134,7 @@ static void on_poll(void *arg)
         return;
     observation_init(&obs);
     sqs_sensor_observe(control->sensor, now_ms, &obs);
-    local_fleet_observe(control->workers, now_ms, &obs);
+    control->ops->observe(control->workers, now_ms, &obs);
     journal_before_step(&control->journal, now_ms);
     controller_step(control->controller, &obs, now_ms, &control->last);
     control->decided = true;
@@ -136,7 +143,7 @@ static void on_poll(void *arg)
     if (control->last.to == control->last.from)
         return;
     /* Workers first, then the slow part: the state file waits for the disk. */
-    local_fleet_set_desired(control->workers, control->last.to);
+    control->ops->set_desired(control->workers, control->last.to);
     control->changed = true;
     control->changes++;
     control->last_change = control->last;
@@ -147,7 +154,24 @@ static void on_poll(void *arg)
 static void on_url(void *arg, const char *queue_url)
 {
     struct fleet_control *control = arg;
-    local_fleet_set_queue_url(control->workers, queue_url);
+    if (control->ops->set_queue_url != NULL)
+        control->ops->set_queue_url(control->workers, queue_url);
+}
+
+/* What the fleet has was set by somebody else, or is all that is known at a first start: decisions go on from
+ * there. The next record of the journal is one of the whole state, so that a replay knows. */
+static int64_t on_base(void *arg, int64_t desired, bool is_drift)
+{
+    struct fleet_control *control = arg;
+    int64_t from = controller_desired(control->controller);
+    int64_t made = controller_adopt(control->controller, desired);
+    control->journal.wants_config = true;
+    LOG(LOG_INFO,
+        is_drift ? "adopted the foreign desired count as the new base" : "took the desired count as the base",
+        LOG_STR("fleet", control->options.fleet->name), LOG_INT("from", from), LOG_INT("told", desired),
+        LOG_INT("base", made));
+    save_state(control, STATE_FILE_SYNCED);
+    return made;
 }
 
 static void on_empty(void *arg)
@@ -157,6 +181,46 @@ static void on_empty(void *arg)
 }
 
 /* ---- life ---- */
+
+static void make_local(struct fleet_control *control)
+{
+    const struct fleet_control_options *options = &control->options;
+    const struct config_fleet *fleet = options->fleet;
+    struct local_fleet_options workers = {
+        .base = options->base,
+        .reaper = options->reaper,
+        .orphans = options->orphans,
+        .state_dir = options->config->state_dir,
+        .name = fleet->name,
+        .config = &fleet->local,
+        .region = config_fleet_region(options->config, fleet),
+        .endpoint_url = config_fleet_endpoint(options->config, fleet),
+        .seed = options->seed,
+        .on_empty = on_empty,
+        .arg = control,
+    };
+    control->ops = &LOCAL_FLEET_OPS;
+    control->workers = local_fleet_new(&workers);
+}
+
+static void make_ecs(struct fleet_control *control)
+{
+    const struct fleet_control_options *options = &control->options;
+    struct ecs_fleet_options workers = {
+        .base = options->base,
+        .pool = options->pool,
+        .name = options->fleet->name,
+        .config = &options->fleet->ecs,
+        .capacity = options->fleet->controller.capacity,
+        .timing = controller_timing(control->controller),
+        .seed = options->seed,
+        .on_base = on_base,
+        .on_empty = on_empty,
+        .arg = control,
+    };
+    control->ops = &ECS_FLEET_OPS;
+    control->workers = ecs_fleet_new(&workers);
+}
 
 struct fleet_control *fleet_control_new(const struct fleet_control_options *options)
 {
@@ -168,20 +232,10 @@ struct fleet_control *fleet_control_new(const struct fleet_control_options *opti
     journal_init(&control->journal, config->state_dir, fleet->name, control->controller,
                  (enum config_journal)fleet->journal);
     loop_timer_init(&control->save_timer, options->base, on_save_timer, control);
-    struct local_fleet_options workers = {
-        .base = options->base,
-        .reaper = options->reaper,
-        .orphans = options->orphans,
-        .state_dir = config->state_dir,
-        .name = fleet->name,
-        .config = &fleet->local,
-        .region = config_fleet_region(config, fleet),
-        .endpoint_url = config_fleet_endpoint(config, fleet),
-        .seed = options->seed,
-        .on_empty = on_empty,
-        .arg = control,
-    };
-    control->workers = local_fleet_new(&workers);
+    if (fleet->type == FLEET_ECS)
+        make_ecs(control);
+    else
+        make_local(control);
     struct sqs_sensor_options sensor = {
         .base = options->base,
         .client = options->client,
@@ -200,7 +254,7 @@ void fleet_control_destroy(struct fleet_control *control)
     if (control == NULL)
         return;
     sqs_sensor_destroy(control->sensor);
-    local_fleet_destroy(control->workers);
+    control->ops->destroy(control->workers);
     loop_timer_clean_up(&control->save_timer);
     journal_clean_up(&control->journal);
     strbuf_clean_up(&control->written);
@@ -210,8 +264,8 @@ void fleet_control_destroy(struct fleet_control *control)
 
 void fleet_control_start(struct fleet_control *control)
 {
-    restore_state(control);
-    local_fleet_set_desired(control->workers, controller_desired(control->controller));
+    bool is_restored = restore_state(control);
+    control->ops->start(control->workers, controller_desired(control->controller), is_restored);
     sqs_sensor_start(control->sensor);
     save_state(control, STATE_FILE_LAZY);
     loop_timer_arm_product_ms(&control->save_timer,
@@ -225,14 +279,15 @@ void fleet_control_stop(struct fleet_control *control)
     control->stopped = true;
     sqs_sensor_stop(control->sensor);
     loop_timer_cancel(&control->save_timer);
-    local_fleet_stop(control->workers);
+    control->ops->stop(control->workers);
     save_state(control, STATE_FILE_LAZY); /* what was desired is on the disk since it was decided */
 }
 
 void fleet_control_renew_files(struct fleet_control *control)
 {
     journal_reopen(&control->journal);
-    local_fleet_write_records(control->workers);
+    if (control->ops->write_records != NULL)
+        control->ops->write_records(control->workers);
     save_state(control, STATE_FILE_SYNCED);
 }
 
@@ -241,12 +296,14 @@ void fleet_control_disown(struct fleet_control *control)
     control->disowned = true;
     control->journal.mode = JOURNAL_OFF;
     journal_reopen(&control->journal);
-    local_fleet_disown(control->workers);
+    if (control->ops->disown != NULL)
+        control->ops->disown(control->workers);
 }
 
 void fleet_control_hurry(struct fleet_control *control)
 {
-    local_fleet_hurry(control->workers);
+    if (control->ops->hurry != NULL)
+        control->ops->hurry(control->workers);
 }
 
 /* ---- status ---- */
@@ -317,7 +374,7 @@ void fleet_control_write_status(const struct fleet_control *control, int64_t now
     const struct config_fleet *fleet = control->options.fleet;
     jsonw_object(w);
     jsonw_key_str(w, "name", fleet->name);
-    jsonw_key_str(w, "type", "local");
+    jsonw_key_str(w, "type", control->ops->type);
     jsonw_key_bool(w, "draining", control->stopped);
     jsonw_key(w, "queue");
     sqs_sensor_write_status(control->sensor, now_ms, w);
@@ -328,7 +385,7 @@ void fleet_control_write_status(const struct fleet_control *control, int64_t now
     jsonw_key_int(w, "max", fleet->controller.capacity.max);
     jsonw_end_object(w);
     jsonw_key_str(w, "policy", fleet->controller.policy->name);
-    local_fleet_write_status(control->workers, now_ms, w);
+    control->ops->write_status(control->workers, now_ms, w);
     jsonw_key_int(w, "orphans", (int64_t)orphans_count(control->options.orphans, fleet->name));
     jsonw_key_int(w, "decisions", (int64_t)control->decisions);
     jsonw_key_int(w, "changes", (int64_t)control->changes);

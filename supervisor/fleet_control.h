@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct aws_client;
+struct ecs_pool;
 struct event_base;
 struct fleet_control;
 
@@ -22,6 +23,7 @@ struct fleet_control_options {
     struct reaper *reaper;
     struct orphans *orphans;
     struct aws_client *client;
+    struct ecs_pool *pool;       /* of that client; NULL for a fleet that is none of ECS's */
     const struct config *config; /* outlives the fleet */
     const struct config_fleet *fleet;
     uint64_t seed;
@@ -34,10 +36,12 @@ struct fleet_control_options {
 struct fleet_control *fleet_control_new(const struct fleet_control_options *options);
 void fleet_control_destroy(struct fleet_control *control); /* accepts NULL */
 
-/* Restores the state of an earlier supervisor, starts the workers it had, and begins to poll. */
+/* Restores the state of an earlier supervisor, starts the workers it had (an ECS service still has them), and
+ * begins to poll. */
 void fleet_control_start(struct fleet_control *control);
 
-/* Stops deciding, saves the state with desired as it is, and drains all workers. */
+/* Stops deciding, saves the state with desired as it is, and drains all workers of this host; those of an ECS
+ * service stay as they are. */
 void fleet_control_stop(struct fleet_control *control);
 
 /* The state folder was deleted and is made anew: writes everything that belongs there. */

@@ -9,6 +9,7 @@
 #include "base/jsonw.h"
 #include "policies/observation.h"
 #include "supervisor/config.h"
+#include "supervisor/fleet_ops.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
 
@@ -73,5 +74,8 @@ void local_fleet_observe(const struct local_fleet *fleet, int64_t now_ms, struct
 
 /* Writes the members "desired" to "workers", "totals" and "times" into the object that w is in. */
 void local_fleet_write_status(const struct local_fleet *fleet, int64_t now_ms, struct jsonw *w);
+
+/* All of this as a table; its functions take what local_fleet_new() returned. */
+extern const struct fleet_ops LOCAL_FLEET_OPS;
 
 #endif

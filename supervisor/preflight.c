@@ -97,7 +97,8 @@ void preflight_host(const struct config *config, const struct host_facts *facts,
 {
     struct needs needs = {.sum = STRBUF_INIT};
     for (size_t i = 0; i < config->fleet_count; i++)
-        add_needs(&needs, &config->fleets[i]);
+        if (config->fleets[i].type == FLEET_LOCAL)
+            add_needs(&needs, &config->fleets[i]);
     judge_count(&needs, "nproc", "the limit of processes and threads (RLIMIT_NPROC, ulimit -u)", facts->nproc,
                 warnings);
     judge_count(&needs, "pids_max", "the control group's pids.max", facts->pids_max, warnings);
@@ -168,6 +169,8 @@ static bool is_in_path(const char *name)
 
 void preflight_command(const struct config_fleet *fleet, struct warnings *warnings)
 {
+    if (fleet->type != FLEET_LOCAL)
+        return;
     const char *program = fleet->local.command[0];
     if (strchr(program, '/') == NULL) {
         if (!is_in_path(program))

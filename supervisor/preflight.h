@@ -44,14 +44,14 @@ void host_facts_read(struct host_facts *ret_facts);
 /* Handler threads of a fleet's workers: NUM_WORKERS of its env, else of ours, else 100. */
 int64_t preflight_num_workers(const struct config_fleet *fleet);
 
-/* Can the host hold every fleet at its max? */
+/* Can the host hold every fleet of its own at its max? ECS fleets live elsewhere. */
 void preflight_host(const struct config *config, const struct host_facts *facts, struct warnings *warnings);
 
 /* Does each fleet have a queue of its own? Two on one queue work against each other: each takes its depth for
  * its own. */
 void preflight_shared_queues(const struct config *config, struct warnings *warnings);
 
-/* Can the command be found and executed? */
+/* Can the command be found and executed? An ECS fleet has none. */
 void preflight_command(const struct config_fleet *fleet, struct warnings *warnings);
 
 /* Bytes that a fleet's journal grows by in a day of product time, when every poll is written. */

@@ -68,15 +68,15 @@ def test_a_bad_file_is_78_with_file_key_and_value(tmp_path, command, case):
     assert not (tmp_path / "state").exists()
 
 
-def test_an_ecs_fleet_is_refused_with_the_types_there_are(tmp_path):
+def test_an_unknown_type_of_fleet_is_refused_with_the_types_there_are(tmp_path):
     config = configuration(tmp_path, URL, scripted())
-    config["fleets"][0]["fleet"] = {"type": "ecs", "cluster": "flash-sale", "service": "workers"}
+    config["fleets"][0]["fleet"] = {"type": "eks", "cluster": "flash-sale", "service": "workers"}
     done = offline(tmp_path, config, "--json")
     assert done.returncode == 78
-    assert done.stderr.endswith('fleets[0].fleet.type: "ecs": want one of local\n')
+    assert done.stderr.endswith('fleets[0].fleet.type: "eks": want one of local, ecs\n')
     assert json.loads(done.stdout) == {
         "valid": False, "file": str(tmp_path / "fleet.json"),
-        "error": f'{tmp_path}/fleet.json: fleets[0].fleet.type: "ecs": want one of local'}
+        "error": f'{tmp_path}/fleet.json: fleets[0].fleet.type: "eks": want one of local, ecs'}
 
 
 @pytest.mark.parametrize("command", ["check", "run"])

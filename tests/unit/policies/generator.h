@@ -133,6 +133,16 @@ static inline void generator_reading(struct generator *g, struct reading *readin
         now_ms - (generator_percent(g, 10) ? generator_range(g, -1000, 40000) : generator_range(g, 0, 1000)));
 }
 
+/* Mostly nothing; now and then any of the holds. */
+static inline void generator_hold(struct generator *g, struct reading *reading, int64_t now_ms)
+{
+    if (generator_percent(g, 50))
+        reading->known = false;
+    else
+        reading_set(reading, generator_percent(g, 80) ? 0 : generator_range(g, 0, FLEET_HOLD_REFUSED),
+                    now_ms);
+}
+
 static inline void generator_observe(struct generator *g, struct observation *obs, int64_t now_ms)
 {
     bool quiet = g->phase <= 1 && generator_percent(g, 80);
@@ -158,6 +168,8 @@ static inline void generator_observe(struct generator *g, struct observation *ob
     generator_reading(g, &obs->completed_total, 1000000, now_ms);
     generator_reading(g, &obs->received, 1000000, now_ms);
     generator_reading(g, &obs->receives_empty, 1000000, now_ms);
+    generator_hold(g, &obs->scale_out_hold, now_ms);
+    generator_hold(g, &obs->scale_in_hold, now_ms);
 }
 
 #endif

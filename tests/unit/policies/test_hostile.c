@@ -142,6 +142,9 @@ static void witness_step(struct witness *w, const struct controller_config *conf
     w->in_until_ms = w->in_until_ms > d->t_ms + params->in_ms ? d->t_ms + params->in_ms : w->in_until_ms;
     HOLDS(w, d->to >= config->capacity.min && d->to <= config->capacity.max);
     HOLDS(w, fresh || d->to == d->from || d->why == DECISION_WHY_FALLBACK);
+    /* What the fleet has against a change stands above all. */
+    HOLDS(w, d->to <= d->from || !d->obs.scale_out_hold.known || d->obs.scale_out_hold.value == 0);
+    HOLDS(w, d->to >= d->from || !d->obs.scale_in_hold.known || d->obs.scale_in_hold.value == 0);
     if (d->to < d->from)
         witness_shrink(w, config, fresh);
     if (d->to > d->from && d->why == DECISION_WHY_POLICY)

@@ -153,6 +153,9 @@ static void model_check(struct model *m, const struct decision *d)
     model_note_sample(m);
     model_check_limits(m);
     model_check_cooldowns(m);
+    /* What the fleet has against a change stands above all. */
+    HOLDS(m, d->to <= d->from || !d->obs.scale_out_hold.known || d->obs.scale_out_hold.value == 0);
+    HOLDS(m, d->to >= d->from || !d->obs.scale_in_hold.known || d->obs.scale_in_hold.value == 0);
     HOLDS(m, (d->to == d->from) == (d->why != DECISION_WHY_POLICY && d->why != DECISION_WHY_FALLBACK));
     if (m->fresh && visible->value >= m->params->scale_in_below &&
         visible->value <= m->params->scale_out_above)

@@ -96,9 +96,22 @@ static const struct refusal REFUSED[] = {
      "f.json: fleets[0].queue.poll: \"1h\": want a duration with a unit such as \"60s\" or \"5m\", from "
      "200ms to 10m"},
     /* fleet */
-    {FILE_WITH(QUEUE), "f.json: fleets[0].fleet: missing: want an object with type and command"},
+    {FILE_WITH(QUEUE),
+     "f.json: fleets[0].fleet: missing: want an object with type, and command or cluster and service"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"eks\",\"cluster\":\"flash-sale\"}"),
+     "f.json: fleets[0].fleet.type: \"eks\": want one of local, ecs"},
     {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"ecs\",\"cluster\":\"flash-sale\"}"),
-     "f.json: fleets[0].fleet.type: \"ecs\": want one of local"},
+     "f.json: fleets[0].fleet.service: missing: want a name of 1 to 255 letters, digits, - or _ (no ARN)"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"ecs\",\"service\":\"w\"}"),
+     "f.json: fleets[0].fleet.cluster: missing: want a name of 1 to 255 letters, digits, - or _ (no ARN)"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"ecs\",\"cluster\":\"c\",\"service\":\"arn:aws:ecs:x\"}"),
+     "f.json: fleets[0].fleet.service: \"arn:aws:ecs:x\": want a name of 1 to 255 letters, digits, - or _ "
+     "(no ARN)"},
+    {FILE_WITH(QUEUE
+               ",\"fleet\":{\"type\":\"ecs\",\"cluster\":\"c\",\"service\":\"w\",\"on_drift\":\"fight\"}"),
+     "f.json: fleets[0].fleet.on_drift: \"fight\": want one of adopt, reassert"},
+    {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"ecs\",\"cluster\":\"c\",\"service\":\"w\",\"command\":[\"x\"]}"),
+     "f.json: fleets[0].fleet.command: unknown key"},
     {FILE_WITH(QUEUE ",\"fleet\":{\"type\":\"local\",\"cluster\":\"flash-sale\"}"),
      "f.json: fleets[0].fleet.cluster: unknown key"},
     {FILE_WITH(QUEUE ",\"fleet\":{}"),
@@ -254,6 +267,64 @@ START_TEST(a_dump_has_every_key_but_no_value_of_the_environment)
 }
 END_TEST
 
+static const char ECS[] =
+    "{\"fleets\":[{\"name\":\"a\",\"queue\":{\"name\":\"qa\"},"
+    "\"fleet\":{\"type\":\"ecs\",\"cluster\":\"sale\",\"service\":\"%s\",\"on_drift\":\"reassert\","
+    "\"allow_autoscaling\":true,\"describe\":\"30s\"}},{\"name\":\"b\",\"region\":\"%s\","
+    "\"queue\":{\"name\":\"qb\"},\"fleet\":{\"type\":\"ecs\",\"cluster\":\"sale\",\"service\":\"w\"}}]}";
+
+static int parse_ecs(const char *service, const char *region, struct config *config, struct err *err)
+{
+    struct strbuf text = STRBUF_INIT;
+    strbuf_appendf(&text, ECS, service, region);
+    int rc = config_parse("f.json", text.data, text.len, config, err);
+    strbuf_clean_up(&text);
+    return rc;
+}
+
+START_TEST(an_ecs_fleet_is_taken_as_it_stands_and_has_a_service_of_its_own)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    ck_assert_msg(parse_ecs("v", "us-west-2", &config, &err) == 0, "%s", err.text);
+    const struct config_fleet *a = &config.fleets[0];
+    const struct config_fleet *b = &config.fleets[1];
+    ck_assert_int_eq(a->type, FLEET_ECS);
+    ck_assert_str_eq(a->ecs.cluster, "sale");
+    ck_assert_str_eq(a->ecs.service, "v");
+    ck_assert_int_eq(a->ecs.on_drift, 1);
+    ck_assert(a->ecs.allow_autoscaling && !b->ecs.allow_autoscaling);
+    ck_assert_int_eq(a->ecs.describe_ms, 30000);
+    ck_assert_int_eq(b->ecs.describe_ms, 10000);
+    ck_assert_int_eq(b->ecs.missing_grace_ms, 120000);
+    ck_assert_int_eq(b->ecs.start_grace_ms, 600000);
+    ck_assert_ptr_null(config_fleet_env(a, "NUM_WORKERS"));
+    struct strbuf dump = STRBUF_INIT;
+    struct jsonw w = JSONW_INIT(&dump);
+    config_dump(&config, &w);
+    ck_assert_ptr_nonnull(strstr(strbuf_str(&dump), "\"on_drift\":\"reassert\""));
+    strbuf_clean_up(&dump);
+    config_clean_up(&config);
+    /* The same service in another region is another one. */
+    ck_assert_msg(parse_ecs("w", "us-west-2", &config, &err) == 0, "%s", err.text);
+    config_clean_up(&config);
+}
+END_TEST
+
+START_TEST(two_fleets_on_one_service_are_refused)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    static const char SAME[] =
+        "{\"fleets\":[{\"name\":\"a\",\"queue\":{\"name\":\"qa\"},\"fleet\":{\"type\":\"ecs\","
+        "\"cluster\":\"sale\",\"service\":\"w\"}},{\"name\":\"b\",\"queue\":{\"name\":\"qb\"},"
+        "\"fleet\":{\"type\":\"ecs\",\"cluster\":\"sale\",\"service\":\"w\"}}]}";
+    ck_assert_int_eq(config_parse("f.json", SAME, sizeof SAME - 1, &config, &err), -1);
+    ck_assert_str_eq(err.text,
+                     "f.json: fleets[1].fleet.service: \"w\": want a service of its own, fleets[0] has it");
+}
+END_TEST
+
 START_TEST(a_file_that_cannot_be_read_is_an_error)
 {
     struct config config = {.path = NULL};
@@ -275,6 +346,8 @@ static void doc_range(const struct option_row *row, struct strbuf *out)
         strbuf_appendf(out, "%.0f to %.0f", row->min, row->max);
     else if (row->type == OPTION_STRING)
         strbuf_append_str(out, "text");
+    else if (row->type == OPTION_BOOL)
+        strbuf_append_str(out, "`true`, `false`");
     else
         for (int i = 0; row->choices[i] != NULL; i++)
             strbuf_appendf(out, "%s`%s`", i > 0 ? ", " : "", row->choices[i]);
@@ -296,7 +369,8 @@ START_TEST(the_reference_page_has_every_row_of_the_tables)
 {
     struct strbuf page = STRBUF_INIT;
     const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,
-                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS};
+                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS,
+                                               CONFIG_ECS_ROWS};
     ck_assert_int_eq(file_read(TEST_SOURCE_DIR "/../../../docs/configuration.md", 1 << 20, &page, NULL), 0);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
@@ -312,7 +386,7 @@ END_TEST
 
 START_TEST(the_example_configurations_are_valid)
 {
-    static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json"};
+    static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json", "ecs.json"};
     for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
         struct config config = {.path = NULL};
         struct err err = {.text = ""};
@@ -327,5 +401,6 @@ END_TEST
 UNIT_MAIN("config", what_is_wrong_is_refused_with_file_key_value_and_what_is_allowed,
           errors_of_capacity_and_policy_name_file_and_fleet, a_small_file_gets_all_defaults,
           a_full_file_is_taken_as_it_stands, a_dump_has_every_key_but_no_value_of_the_environment,
-          a_file_that_cannot_be_read_is_an_error, the_reference_page_has_every_row_of_the_tables,
-          the_example_configurations_are_valid)
+          an_ecs_fleet_is_taken_as_it_stands_and_has_a_service_of_its_own,
+          two_fleets_on_one_service_are_refused, a_file_that_cannot_be_read_is_an_error,
+          the_reference_page_has_every_row_of_the_tables, the_example_configurations_are_valid)

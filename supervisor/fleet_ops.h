@@ -1,0 +1,34 @@
+/*
+ * What the control loop asks of a fleet, whatever its workers are: processes of this host (local_fleet.h) or
+ * tasks of an ECS service (ecs_fleet.h). `fleet` is what the fleet's own constructor returned. An entry of
+ * NULL does nothing.
+ */
+#ifndef SLUICE_SUPERVISOR_FLEET_OPS_H
+#define SLUICE_SUPERVISOR_FLEET_OPS_H
+
+#include "base/jsonw.h"
+#include "policies/observation.h"
+
+#include <stdint.h>
+
+struct fleet_ops {
+    const char *type; /* as in the configuration */
+    void (*destroy)(void *fleet);
+    /* The fleet begins. desired: of the controller; is_restored: it comes from a saved state, and is not just
+     * min. */
+    void (*start)(void *fleet, int64_t desired, bool is_restored);
+    void (*set_queue_url)(void *fleet, const char *queue_url);
+    /* A decision: makes it so. */
+    void (*set_desired)(void *fleet, int64_t desired);
+    /* Ends the fleet's part; its on_empty comes when all that must end has ended. */
+    void (*stop)(void *fleet);
+    void (*hurry)(void *fleet);
+    void (*write_records)(void *fleet);
+    void (*disown)(void *fleet);
+    /* Fills in the worker part of an observation. */
+    void (*observe)(void *fleet, int64_t now_ms, struct observation *obs);
+    /* Writes members ("desired" ...) into the object that w is in. */
+    void (*write_status)(void *fleet, int64_t now_ms, struct jsonw *w);
+};
+
+#endif
