@@ -11,7 +11,7 @@ enum { AUTH_SKEW_MAX_MS = 15 * 60 * 1000, AUTH_KEYS_KEPT = 4 };
 /* The signing key of a day and a service. */
 struct auth_key {
     char day[9]; /* "20150830"; "": none */
-    char service[16];
+    char service[32];
     uint8_t key[SIGV4_KEY_BYTES];
 };
 
@@ -23,7 +23,7 @@ struct auth {
     size_t key_next;
 };
 
-/* Checks that `request` is signed with our key for `service` (at most 15 characters), not more than
+/* Checks that `request` is signed with our key for `service` (at most 31 characters), not more than
  * AUTH_SKEW_MAX_MS away from wall_ms (real time). The body must be complete and unchanged. */
 enum sqs_error auth_check(struct auth *auth, const struct http_request *request, const char *service,
                           int64_t wall_ms, struct sqs_failure *failure);

@@ -203,6 +203,7 @@ struct ecs_engine *ecs_engine_new(const struct ecs_settings *settings)
     TAILQ_INIT(&engine->cluster_order);
     TAILQ_INIT(&engine->definition_order);
     TAILQ_INIT(&engine->dirty);
+    engine->scaling = json_object();
     (void)ecs_engine_create_cluster(engine, slice_of("default"), NULL);
     return engine;
 }
@@ -256,6 +257,7 @@ void ecs_engine_free(struct ecs_engine *engine)
         free(definition->arn);
         free(definition);
     }
+    json_decref(engine->scaling);
     strmap_clean_up(&engine->clusters);
     strmap_clean_up(&engine->definitions);
     strmap_clean_up(&engine->tasks);

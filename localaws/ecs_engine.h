@@ -44,8 +44,8 @@ struct ecs_cluster {
     char *name, *arn; /* owned */
     json_t *extras;   /* owned: tags, settings and such, as they were given */
     struct strmap services;
-    TAILQ_HEAD(, ecs_service) service_order;
-    TAILQ_HEAD(, ecs_task) tasks; /* all, stopped ones too, in the order of their start */
+    TAILQ_HEAD(ecs_service_order, ecs_service) service_order;
+    TAILQ_HEAD(ecs_cluster_tasks, ecs_task) tasks; /* all, stopped ones too, in the order of their start */
     TAILQ_ENTRY(ecs_cluster) entry;
 };
 
@@ -94,9 +94,9 @@ struct ecs_service {
     json_t *extras; /* owned: what was given and has no effect here */
     /* The first is PRIMARY, older ones follow, the latest of them first. */
     TAILQ_HEAD(ecs_deployments, ecs_deployment) deployments;
-    struct ecs_task_definition *last_completed; /* for rollbacks; NULL: none yet */
-    TAILQ_HEAD(, ecs_task) tasks;               /* those not STOPPED */
-    struct ecs_event events[ECS_EVENTS_MAX];    /* a ring */
+    struct ecs_task_definition *last_completed;    /* for rollbacks; NULL: none yet */
+    TAILQ_HEAD(ecs_service_tasks, ecs_task) tasks; /* those not STOPPED */
+    struct ecs_event events[ECS_EVENTS_MAX];       /* a ring */
     size_t event_count, event_next;
     bool is_steady;
     int blocked;  /* tasks that would have been stopped, were they not protected */
@@ -170,10 +170,11 @@ struct ecs_engine {
     struct strmap clusters;    /* by name */
     struct strmap definitions; /* by "family:revision" */
     struct strmap tasks;       /* by id */
-    TAILQ_HEAD(, ecs_cluster) cluster_order;
-    TAILQ_HEAD(, ecs_task_definition) definition_order;
-    TAILQ_HEAD(, ecs_service) dirty;
+    TAILQ_HEAD(ecs_clusters, ecs_cluster) cluster_order;
+    TAILQ_HEAD(ecs_task_definitions, ecs_task_definition) definition_order;
+    TAILQ_HEAD(ecs_dirty_services, ecs_service) dirty;
     struct heap tasks_due, services_due;
+    json_t *scaling; /* owned: targets of Application Auto Scaling, by their ResourceId */
     struct ecs_stats stats;
     uint64_t random, numbers;
     size_t processes; /* that have been started and have not ended */

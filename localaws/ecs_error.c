@@ -21,6 +21,8 @@ static const struct {
     [ECS_SERIALIZATION] = {"SerializationException", 400},
     [ECS_THROTTLED] = {"ThrottlingException", 400},
     [ECS_SERVER] = {"ServerException", 500},
+    [ECS_VALIDATION] = {"ValidationException", 400},
+    [ECS_OBJECT_NOT_FOUND] = {"ObjectNotFoundException", 400},
 };
 
 _Static_assert(sizeof ERRORS / sizeof *ERRORS == ECS_ERROR_MAX, "every error has a row");

@@ -20,6 +20,8 @@ enum ecs_error {
     ECS_SERIALIZATION,
     ECS_THROTTLED,
     ECS_SERVER,
+    ECS_VALIDATION, /* of Application Auto Scaling, as the next one */
+    ECS_OBJECT_NOT_FOUND,
     ECS_ERROR_MAX,
 };
 

@@ -243,6 +243,9 @@ static const struct {
     [ECS_STOP_TASK] = {"StopTask", ecs_op_stop_task},
     [ECS_UPDATE_SERVICE] = {"UpdateService", ecs_op_update_service},
     [ECS_UPDATE_TASK_PROTECTION] = {"UpdateTaskProtection", ecs_op_update_task_protection},
+    [ECS_DEREGISTER_SCALABLE_TARGET] = {"DeregisterScalableTarget", ecs_op_deregister_scalable_target},
+    [ECS_DESCRIBE_SCALABLE_TARGETS] = {"DescribeScalableTargets", ecs_op_describe_scalable_targets},
+    [ECS_REGISTER_SCALABLE_TARGET] = {"RegisterScalableTarget", ecs_op_register_scalable_target},
 };
 
 _Static_assert(sizeof OPS / sizeof *OPS == ECS_OP_MAX, "every operation has a row");

@@ -10,6 +10,7 @@
 #include "base/strbuf.h"
 
 #define ECS_TARGET_PREFIX "AmazonEC2ContainerServiceV20141113."
+#define ECS_SCALING_TARGET_PREFIX "AnyScaleFrontendService." /* Application Auto Scaling */
 
 enum ecs_op {
     ECS_CREATE_CLUSTER,
@@ -30,12 +31,20 @@ enum ecs_op {
     ECS_STOP_TASK,
     ECS_UPDATE_SERVICE,
     ECS_UPDATE_TASK_PROTECTION,
+    ECS_DEREGISTER_SCALABLE_TARGET, /* from here on of Application Auto Scaling */
+    ECS_DESCRIBE_SCALABLE_TARGETS,
+    ECS_REGISTER_SCALABLE_TARGET,
     ECS_OP_MAX,
 };
 
 const char *ecs_op_name(enum ecs_op op);
 /* ECS_OP_MAX when there is none of this name. */
 enum ecs_op ecs_op_find(struct slice name);
+
+static inline bool ecs_op_is_scaling(enum ecs_op op)
+{
+    return op >= ECS_DEREGISTER_SCALABLE_TARGET && op < ECS_OP_MAX;
+}
 
 /* Runs an operation on a body, which is parsed but not changed, and appends the reply's body to out. On an
  * error failure is filled and out holds nothing of use. The caller settles the engine before and after. */

@@ -75,5 +75,8 @@ void ecs_op_register_task_definition(struct ecs_call *call);
 void ecs_op_describe_task_definition(struct ecs_call *call);
 void ecs_op_deregister_task_definition(struct ecs_call *call);
 void ecs_op_list_task_definitions(struct ecs_call *call);
+void ecs_op_register_scalable_target(struct ecs_call *call);
+void ecs_op_deregister_scalable_target(struct ecs_call *call);
+void ecs_op_describe_scalable_targets(struct ecs_call *call);
 
 #endif

@@ -27,7 +27,7 @@ struct ecs_runner {
     struct ecs_runner_options options;
     struct event *sigchld; /* owned */
     char *url;             /* owned */
-    TAILQ_HEAD(, process) processes;
+    TAILQ_HEAD(process_list, process) processes;
 };
 
 /* ---- what is run ---- */

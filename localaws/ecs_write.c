@@ -160,9 +160,11 @@ void ecs_write_service(struct jsonw *w, struct ecs_service *service, bool with_t
     write_configuration(w, service);
     jsonw_key(w, "deployments");
     jsonw_array(w);
-    if (service->status != ECS_SERVICE_INACTIVE)
-        TAILQ_FOREACH(deployment, &service->deployments, entry)
-    write_deployment(w, service, deployment);
+    TAILQ_FOREACH(deployment, &service->deployments, entry)
+    {
+        if (service->status != ECS_SERVICE_INACTIVE)
+            write_deployment(w, service, deployment);
+    }
     jsonw_end_array(w);
     write_events(w, service);
     ecs_write_members(w, service->extras, with_tags ? NULL : "tags");

@@ -97,7 +97,8 @@ static void on_request(void *arg, struct http_conn *conn, struct http_request *h
     sqs_engine_uuid(service->engine, request_id);
     if (ecs_agent_has(http->path))
         service_on_agent_request(&turn);
-    else if (slice_starts_with(target, ECS_TARGET_PREFIX))
+    else if (slice_starts_with(target, ECS_TARGET_PREFIX) ||
+             slice_starts_with(target, ECS_SCALING_TARGET_PREFIX))
         service_on_ecs_request(&turn, target);
     else
         service_on_sqs_request(&turn, target);

@@ -51,12 +51,16 @@ void service_on_agent_request(struct turn *turn)
 
 void service_on_ecs_request(struct turn *turn, struct slice target)
 {
-    struct slice name = {target.at + strlen(ECS_TARGET_PREFIX), target.len - strlen(ECS_TARGET_PREFIX)};
+    bool is_scaling = slice_starts_with(target, ECS_SCALING_TARGET_PREFIX);
+    size_t prefix_len = strlen(is_scaling ? ECS_SCALING_TARGET_PREFIX : ECS_TARGET_PREFIX);
+    struct slice name = {target.at + prefix_len, target.len - prefix_len};
+    enum ecs_op op = ecs_op_find(name);
     struct slice host = http_request_header(turn->http, "host");
     struct sqs_failure failure;
     turn->api = API_ECS;
-    turn->op = API_OP_ECS + (int)ecs_op_find(name);
-    enum sqs_error error = service_authenticate(turn, "ecs", &failure);
+    turn->op = API_OP_ECS + (int)(ecs_op_is_scaling(op) == is_scaling ? op : ECS_OP_MAX);
+    enum sqs_error error =
+        service_authenticate(turn, is_scaling ? "application-autoscaling" : "ecs", &failure);
     if (error == SQS_OK && !ecs_api_host_is_good(turn->service->ecs, host))
         error = sqs_fail(&failure, SQS_BAD_SIGNATURE,
                          "What runs tasks is to be called by an address or localhost, not as another host.");

@@ -1,4 +1,5 @@
 """Our ECS client against sluice-localaws, whose tasks move by themselves."""
+import boto3
 import harness
 import pytest
 
@@ -51,6 +52,28 @@ def test_tasks_in_pages(client, ecs):
     ecs.call("UpdateService", service="orders", desiredCount=0)
     ecs.wait_running(0)
     assert len(client("ListTasks", service="orders", stopped=True)["arns"]) == 100
+
+
+def test_scalable_targets(client, ecs):
+    boto = boto3.client("application-autoscaling", endpoint_url=ecs.url, region_name=harness.REGION,
+                        aws_access_key_id=harness.ACCESS_KEY, aws_secret_access_key=harness.SECRET_KEY)
+    ids = ["service/default/orders", "service/default/other"]
+    assert client("DescribeScalableTargets", ids=ids)["targets"] == []
+    target = {"ServiceNamespace": "ecs", "ResourceId": ids[0], "ScalableDimension": "ecs:service:DesiredCount"}
+    with pytest.raises(boto.exceptions.ValidationException):
+        boto.register_scalable_target(MinCapacity=1, **target)
+    boto.register_scalable_target(MinCapacity=1, MaxCapacity=9, **target)
+    (found,) = client("DescribeScalableTargets", ids=ids)["targets"]
+    assert found == {"id": ids[0], "min": 1, "max": 9, "suspended": False}
+    stopped = {f"{name}Suspended": True for name in ("DynamicScalingIn", "DynamicScalingOut", "ScheduledScaling")}
+    boto.register_scalable_target(SuspendedState=stopped, **target)
+    assert client("DescribeScalableTargets", ids=ids)["targets"][0]["suspended"] is True
+    assert client("DescribeScalableTargets", ids=ids[1:])["targets"] == []
+    assert len(boto.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]) == 1
+    boto.deregister_scalable_target(**target)
+    assert client("DescribeScalableTargets", ids=ids)["targets"] == []
+    with pytest.raises(boto.exceptions.ObjectNotFoundException):
+        boto.deregister_scalable_target(**target)
 
 
 def test_throttled_calls_are_tried_again(client, ecs):

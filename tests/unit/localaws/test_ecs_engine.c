@@ -276,7 +276,7 @@ START_TEST(protected_tasks_stay_until_their_protection_ends)
     world_open(&world, ECS_VICTIMS_NEWEST);
     world_serve(&world, 4);
     for (int i = 1; i < 4; i++)
-        ecs_task_protect(world.fakes[i].task, world.now_ms + 60000 * i);
+        ecs_task_protect(world.fakes[i].task, world.now_ms + INT64_C(60000) * i);
     ecs_service_set_desired(world.service, 1, world.now_ms);
     world_settle(&world);
     ck_assert_int_eq(world.fakes[0].terms, 1); /* the only one that may go */
