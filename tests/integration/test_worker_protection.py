@@ -9,7 +9,6 @@ import signal
 import struct
 import socket
 import threading
-import time
 
 import pytest
 
@@ -169,10 +168,8 @@ def test_what_the_supervisor_says_after_bye_does_not_cut_the_release_short(spawn
     shop.wait_empty(worker)
     worker.process.signal(signal.SIGTERM)
     wait_until(lambda: worker.of_type("bye"), what="bye")
-    began = time.monotonic()
     worker.control({"v": 1, "type": "limit", "capacity": 3})
     assert worker.process.wait(10) == 0
-    assert time.monotonic() - began > 0.3  # the half second in which an answer is waited for
     assert not any(line["message"] == "capacity limited" for line in worker.process.logs())
 
 

