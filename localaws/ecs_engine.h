@@ -99,8 +99,9 @@ struct ecs_service {
     struct ecs_event events[ECS_EVENTS_MAX];       /* a ring */
     size_t event_count, event_next;
     bool is_steady;
-    int blocked;  /* tasks that would have been stopped, were they not protected */
-    int failures; /* starts that failed in a row */
+    bool is_stuck; /* a rollout that its percents leave no room for */
+    int blocked;   /* tasks that would have been stopped, were they not protected */
+    int failures;  /* starts that failed in a row */
     int64_t next_start_ms;
     struct heap_node due; /* when next_start_ms has come and something is to be started */
     bool is_dirty;

@@ -233,6 +233,21 @@ static void say_stops(struct view *view)
     service->blocked = view->blocked;
 }
 
+/* A rollout in which nothing may be started, nothing be stopped, and nothing is on its way. */
+static void say_stuck(struct view *view)
+{
+    struct ecs_service *service = view->service;
+    bool is_stuck = has_older(view) && view->primary->rollout == ECS_IN_PROGRESS && view->stopped == 0 &&
+                    view->blocked == 0 && view->live == view->running &&
+                    view->primary->live < service->desired && wanted(view) == 0;
+    if (is_stuck && !service->is_stuck)
+        ecs_service_say(
+            service, view->now_ms,
+            "was unable to stop or start tasks during a deployment because of the service deployment"
+            " configuration. Update the minimumHealthyPercent or maximumPercent value and try again.");
+    service->is_stuck = is_stuck;
+}
+
 static void judge(struct view *view)
 {
     struct ecs_service *service = view->service;
@@ -268,6 +283,7 @@ void ecs_scheduler_step(struct ecs_service *service, int64_t now_ms)
         drop_empty(&view);
         say_stops(&view);
         start(&view);
+        say_stuck(&view);
         judge(&view);
     }
     strbuf_clean_up(&view.stopped_ids);

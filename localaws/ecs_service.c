@@ -101,7 +101,7 @@ static void reset(struct ecs_service *service)
     }
     service->event_count = service->event_next = 0;
     service->last_completed = NULL;
-    service->is_steady = service->breaker = service->rollback = false;
+    service->is_steady = service->is_stuck = service->breaker = service->rollback = false;
     service->blocked = 0;
     json_decref(service->extras);
     service->extras = NULL;

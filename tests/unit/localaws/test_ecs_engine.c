@@ -351,6 +351,25 @@ START_TEST(a_rollout_keeps_within_its_percents)
 }
 END_TEST
 
+START_TEST(a_rollout_without_room_says_so_once)
+{
+    static struct world world;
+    world_open(&world, ECS_VICTIMS_NEWEST);
+    world_serve(&world, 1);
+    world.service->maximum_percent = 150;
+    ecs_service_deploy(world.service, world_register(&world), world.now_ms);
+    world_pass(&world, 600000);
+    ck_assert_int_eq(world_deployments(&world), 2);
+    ck_assert_int_eq(world.fakes[0].terms, 0);
+    ck_assert_int_eq(world_said(&world, "was unable to stop or start tasks during a deployment"), 1);
+    world.service->maximum_percent = 200;
+    ecs_service_forget_failures(world.service);
+    world_pass(&world, WORLD_LATENCY_MS);
+    ck_assert_int_eq(world_primary(&world)->rollout, ECS_COMPLETED);
+    world_close(&world);
+}
+END_TEST
+
 START_TEST(protected_old_tasks_keep_a_rollout_in_progress)
 {
     static struct world world;
@@ -434,6 +453,7 @@ UNIT_MAIN("ecs_engine", a_task_goes_through_its_states_in_the_start_latency,
           the_circuit_breaker_rolls_back_to_what_was_completed, scale_in_takes_the_newest_or_the_oldest,
           tasks_that_do_not_run_yet_go_first, protected_tasks_stay_until_their_protection_ends,
           protection_asked_for_before_running_ends_too, a_rollout_keeps_within_its_percents,
-          protected_old_tasks_keep_a_rollout_in_progress, desired_alone_starts_no_deployment,
+          a_rollout_without_room_says_so_once, protected_old_tasks_keep_a_rollout_in_progress,
+          desired_alone_starts_no_deployment,
           a_deleted_service_drains_then_is_inactive_and_may_be_created_anew,
           a_closed_engine_stops_all_and_starts_nothing)
