@@ -36,7 +36,7 @@ enum {
     DATE_LATE_MS = 1500,             /* a Date so old is no matter of its step and the network */
 };
 
-static const char USER_AGENT[] = "sluice/" SLUICE_VERSION;
+static const char USER_AGENT[] = "\r\nUser-Agent: sluice/" SLUICE_VERSION;
 
 enum call_state { CALL_QUEUED, CALL_ON_WIRE, CALL_WAITING, CALL_ENDING };
 
@@ -52,7 +52,7 @@ struct aws_call {
     void *arg;
     void (*free_arg)(void *arg);
 
-    struct strbuf header_text; /* the lines of the attempt, NUL behind each */
+    struct strbuf header_text; /* the signed lines of the attempt, and what else is ours */
     struct http_exchange *exchange;
     struct aws_credentials *credentials; /* owned reference: of the last attempt */
     int64_t signed_skew_ms;              /* clock offset in its signature */
@@ -103,7 +103,6 @@ struct aws_client {
     bool destroy_wanted; /* by one of them */
 
     struct aws_client_stats stats;
-    struct aws_sign_scratch scratch;
 };
 
 /* ---- names and texts ---- */
@@ -403,8 +402,8 @@ static void on_reply(void *arg, struct http_reply *reply)
 
 /* ---- attempts ---- */
 
-/* Writes the signed header lines of an attempt into call->header_text; returns how many. */
-static size_t sign(struct aws_call *call)
+/* Writes the header lines of an attempt into call->header_text. */
+static void write_headers(struct aws_call *call)
 {
     struct aws_client *client = call->client;
     struct aws_signing signing = {.content_type = call->request.content_type,
@@ -416,30 +415,27 @@ static size_t sign(struct aws_call *call)
                                   .epoch_s = (clock_wall_ms() + client->stats.skew_ms) / 1000};
     call->signed_skew_ms = client->stats.skew_ms;
     strbuf_clear(&call->header_text);
-    return aws_target_sign(call->target, &signing, &client->scratch, &call->header_text);
+    aws_target_sign(call->target, &signing, &call->header_text);
+    strbuf_append_str(&call->header_text, USER_AGENT);
 }
 
 static void start_attempt(struct aws_call *call, struct aws_credentials *credentials)
 {
     struct aws_client *client = call->client;
-    const char *headers[HTTP_HEADERS_MAX] = {"Expect:", "Accept:"};
-    size_t count = 2;
+    /* Host is in the text. */
+    const char *headers[] = {NULL, "Host:", "Accept:", "Expect:"};
     if (call->credentials != credentials) {
         aws_credentials_release(call->credentials);
         call->credentials = aws_credentials_acquire(credentials);
     }
-    size_t lines = sign(call);
-    const char *line = call->header_text.data;
-    for (size_t i = 0; i < lines; i++) {
-        headers[count++] = line;
-        line += strlen(line) + 1;
-    }
+    write_headers(call);
+    headers[0] = call->header_text.data;
     call->result.attempts++;
     client->stats.attempts++;
     int64_t poll_us = clock_real_us_of_product_ms(call->request.poll_product_ms);
     struct http_call post = {.url = call->target->endpoint.url,
                              .headers = headers,
-                             .header_count = count,
+                             .header_count = sizeof headers / sizeof headers[0],
                              .body = call->body.data,
                              .body_len = call->body.len,
                              .timeout_ms = poll_us / 1000 + client->reply_margin_ms};
@@ -625,10 +621,8 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     client->wait->client = client;
     int64_t connect_ms =
         options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_DEFAULT_MS;
-    client->http = http_client_new(&(struct http_client_options){.base = options->base,
-                                                                 .max_connections = client->max_connections,
-                                                                 .connect_timeout_ms = connect_ms,
-                                                                 .user_agent = USER_AGENT});
+    client->http = http_client_new(&(struct http_client_options){
+        .base = options->base, .max_connections = client->max_connections, .connect_timeout_ms = connect_ms});
     return client;
 }
 
@@ -657,7 +651,6 @@ static void client_free(struct aws_client *client)
     if (client->own_provider)
         aws_credentials_provider_destroy(client->provider);
     aws_profiles_destroy(client->profiles);
-    aws_sign_scratch_clean_up(&client->scratch);
     free(client->region);
     free(client->endpoint_url);
     free(client);

@@ -15,15 +15,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const long CONNECTION_AGE_MAX_S = 600;
 
-/* A socket that curl wants watched. */
+/* A socket that curl wants watched, or wanted: that of a kept connection stays in the loop between two
+ * exchanges, which saves two system calls for each. */
 struct http_socket {
     struct http_client *client;
-    struct event *event;          /* owned */
-    int what;                     /* CURL_POLL_* that the event stands for */
+    struct event *event; /* owned */
+    curl_socket_t fd;
+    int what;                     /* CURL_POLL_* that the event stands for; 0: not in the loop */
+    bool wanted;                  /* by curl, now */
+    bool is_connection;           /* opened by open_socket(), so that its end is told to close_socket() */
     LIST_ENTRY(http_socket) link; /* in client->sockets or client->spare_sockets */
 };
 
@@ -258,6 +264,12 @@ static void finish_done(struct http_client *client)
 
 /* ---- curl's sockets and timer ---- */
 
+static void unwatch(struct http_socket *s)
+{
+    (void)event_del(s->event);
+    s->what = 0;
+}
+
 static void on_socket_event(evutil_socket_t fd, short what, void *arg)
 {
     struct http_socket *s = arg;
@@ -265,6 +277,10 @@ static void on_socket_event(evutil_socket_t fd, short what, void *arg)
     int running = 0;
     int mask =
         ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
+    if (!s->wanted) { /* a kept connection has ended: curl finds out before it uses it */
+        unwatch(s);
+        return;
+    }
     (void)curl_multi_socket_action(client->multi, fd, mask, &running);
     finish_done(client);
 }
@@ -288,7 +304,7 @@ static int want_timer(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-static struct http_socket *take_socket(struct http_client *client)
+static struct http_socket *take_socket(struct http_client *client, curl_socket_t fd)
 {
     struct http_socket *s = LIST_FIRST(&client->spare_sockets);
     if (s != NULL) {
@@ -300,41 +316,91 @@ static struct http_socket *take_socket(struct http_client *client)
         if (s->event == NULL)
             abort();
     }
+    s->fd = fd;
+    s->wanted = false;
+    s->is_connection = false;
     LIST_INSERT_HEAD(&client->sockets, s, link);
     return s;
 }
 
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+static void put_away(struct http_socket *s)
 {
-    struct http_client *client = arg;
-    struct http_socket *s = socket_arg;
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (s == NULL)
-            return 0;
-        (void)event_del(s->event);
-        LIST_REMOVE(s, link);
-        LIST_INSERT_HEAD(&client->spare_sockets, s, link);
-        s->what = 0;
-        return 0;
-    }
-    if (s == NULL) {
-        s = take_socket(client);
-        (void)curl_multi_assign(client->multi, fd, s);
-    } else if (s->what == what) {
-        return 0;
-    } else {
-        (void)event_del(s->event);
-    }
+    if (s->what != 0)
+        unwatch(s);
+    LIST_REMOVE(s, link);
+    LIST_INSERT_HEAD(&s->client->spare_sockets, s, link);
+}
+
+/* There are as many as connections. */
+static struct http_socket *find_socket(const struct http_client *client, curl_socket_t fd)
+{
+    struct http_socket *s = LIST_FIRST(&client->sockets);
+    while (s != NULL && s->fd != fd)
+        s = LIST_NEXT(s, link);
+    return s;
+}
+
+static void watch(struct http_socket *s, int what)
+{
     short events = EV_PERSIST;
     if ((what & CURL_POLL_IN) != 0)
         events |= EV_READ;
     if ((what & CURL_POLL_OUT) != 0)
         events |= EV_WRITE;
+    if (s->what != 0)
+        (void)event_del(s->event);
     s->what = what;
-    (void)event_assign(s->event, client->base, fd, events, on_socket_event, s);
+    (void)event_assign(s->event, s->client->base, s->fd, events, on_socket_event, s);
     (void)event_add(s->event, NULL);
+}
+
+/* Of a connection's socket curl forgets what curl_multi_assign() said, with each exchange; of others (those
+ * of its resolver) nobody says when they are closed, so they do not stay. */
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct http_client *client = arg;
+    struct http_socket *s = socket_arg != NULL ? socket_arg : find_socket(client, fd);
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (s == NULL)
+            return 0;
+        s->wanted = false;
+        if (!s->is_connection)
+            put_away(s);
+        else if ((s->what & CURL_POLL_OUT) != 0) /* would be ready all the time */
+            unwatch(s);
+        return 0;
+    }
+    if (s == NULL)
+        s = take_socket(client, fd);
+    if (socket_arg == NULL)
+        (void)curl_multi_assign(client->multi, fd, s);
+    s->wanted = true;
+    if (s->what != what)
+        watch(s, what);
     return 0;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_client *client = arg;
+    (void)purpose;
+    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    struct http_socket *stale = find_socket(client, fd);
+    if (stale != NULL)
+        put_away(stale);
+    take_socket(client, fd)->is_connection = true;
+    return fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct http_socket *s = find_socket(arg, fd);
+    if (s != NULL)
+        put_away(s);
+    return close(fd);
 }
 
 /* ---- clients ---- */
@@ -352,7 +418,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
     struct http_client *client = xcalloc(1, sizeof *client);
     client->base = options->base;
     client->connect_timeout_ms = options->connect_timeout_ms;
-    client->user_agent = xstrdup(options->user_agent);
+    client->user_agent = options->user_agent != NULL ? xstrdup(options->user_agent) : NULL;
     LIST_INIT(&client->busy);
     LIST_INIT(&client->idle);
     LIST_INIT(&client->sockets);
@@ -435,6 +501,10 @@ static struct http_exchange *exchange_new(struct http_client *client)
     (void)curl_easy_setopt(e, CURLOPT_POST, 1L);
     (void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, client);
+    (void)curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    (void)curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, client);
     (void)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     (void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -26,7 +26,7 @@ struct http_client_options {
     struct event_base *base;
     int max_connections;
     int64_t connect_timeout_ms; /* real */
-    const char *user_agent;     /* copied */
+    const char *user_agent;     /* copied; NULL: the calls say it */
 };
 
 /* Aborts when libcurl cannot be set up (out of memory). */
@@ -38,10 +38,14 @@ enum http_method { HTTP_POST, HTTP_PUT, HTTP_GET };
 
 struct http_call {
     enum http_method method;
-    const char *url;            /* http or https; a query is allowed, a fragment is not */
-    const char *const *headers; /* "Name: value" each; pointers must live until the end of the exchange */
-    size_t header_count;        /* <= HTTP_HEADERS_MAX */
-    const char *body;           /* must live until the end of the exchange; not sent by GET */
+    const char *url; /* http or https; a query is allowed, a fragment is not */
+    /* "Name: value" each, "Name:" for one of libcurl's own that shall not be sent; pointers must live until
+     * the end of the exchange. A text may hold several lines, CR LF between them: libcurl passes it on as it
+     * is, looks at the first name only, and is the quicker the fewer texts there are (CURLOPT_HTTPHEADER(3)).
+     */
+    const char *const *headers;
+    size_t header_count; /* <= HTTP_HEADERS_MAX */
+    const char *body;    /* must live until the end of the exchange; not sent by GET */
     size_t body_len;
     int64_t timeout_ms;     /* real, of the whole exchange */
     size_t reply_bytes_max; /* 0: HTTP_REPLY_BYTES_MAX, which it cannot exceed */

@@ -317,11 +317,9 @@ static void append_headers(const struct sigv4_request *request, struct strbuf *o
 
 /* ---- stages ---- */
 
-void sigv4_canonical_request(const struct sigv4_request *request, struct sigv4_path_rule rule,
-                             struct strbuf *out, struct strbuf *signed_names)
+void sigv4_canonical_head(const struct sigv4_request *request, struct sigv4_path_rule rule,
+                          struct strbuf *out, struct strbuf *signed_names)
 {
-    char hash[SIGV4_HEX_BYTES];
-    sigv4_sha256_hex(request->body, request->body_len, hash);
     size_t names_at = signed_names->len;
     strbuf_append_str(out, request->method);
     strbuf_append_char(out, '\n');
@@ -333,6 +331,14 @@ void sigv4_canonical_request(const struct sigv4_request *request, struct sigv4_p
     strbuf_append_char(out, '\n');
     strbuf_append_str(out, strbuf_str(signed_names) + names_at);
     strbuf_append_char(out, '\n');
+}
+
+void sigv4_canonical_request(const struct sigv4_request *request, struct sigv4_path_rule rule,
+                             struct strbuf *out, struct strbuf *signed_names)
+{
+    char hash[SIGV4_HEX_BYTES];
+    sigv4_canonical_head(request, rule, out, signed_names);
+    sigv4_sha256_hex(request->body, request->body_len, hash);
     strbuf_append(out, hash, SIGV4_HEX_BYTES - 1);
 }
 
@@ -346,16 +352,21 @@ static void append_scope(const struct sigv4_scope *scope, struct strbuf *out)
     strbuf_append_str(out, "/aws4_request");
 }
 
-void sigv4_string_to_sign(const struct sigv4_scope *scope, const char *canonical, size_t len,
-                          struct strbuf *out)
+void sigv4_string_to_sign_head(const struct sigv4_scope *scope, struct strbuf *out)
 {
-    char hash[SIGV4_HEX_BYTES];
-    sigv4_sha256_hex(canonical, len, hash);
     strbuf_append_str(out, "AWS4-HMAC-SHA256\n");
     strbuf_append_str(out, scope->stamp);
     strbuf_append_char(out, '\n');
     append_scope(scope, out);
     strbuf_append_char(out, '\n');
+}
+
+void sigv4_string_to_sign(const struct sigv4_scope *scope, const char *canonical, size_t len,
+                          struct strbuf *out)
+{
+    char hash[SIGV4_HEX_BYTES];
+    sigv4_string_to_sign_head(scope, out);
+    sigv4_sha256_hex(canonical, len, hash);
     strbuf_append(out, hash, SIGV4_HEX_BYTES - 1);
 }
 

@@ -55,9 +55,18 @@ void sigv4_sha256_hex(const void *bytes, size_t len, char hex[static SIGV4_HEX_B
 void sigv4_canonical_request(const struct sigv4_request *request, struct sigv4_path_rule rule,
                              struct strbuf *out, struct strbuf *signed_names);
 
+/* The same without its end, the hex SHA-256 of the body: for callers that keep what does not depend on a
+ * body.
+ */
+void sigv4_canonical_head(const struct sigv4_request *request, struct sigv4_path_rule rule,
+                          struct strbuf *out, struct strbuf *signed_names);
+
 /* Stage 2: the string to sign. */
 void sigv4_string_to_sign(const struct sigv4_scope *scope, const char *canonical, size_t len,
                           struct strbuf *out);
+
+/* The same without its end, the hex SHA-256 of the canonical request. */
+void sigv4_string_to_sign_head(const struct sigv4_scope *scope, struct strbuf *out);
 
 /* Stage 3: the signing key; depends on secret, day, region and service only, so callers may cache it per UTC
  * day. */

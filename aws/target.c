@@ -53,22 +53,18 @@ void aws_targets_clean_up(struct aws_target_list *list)
         aws_endpoint_clean_up(&target->endpoint);
         aws_credentials_release(target->key_credentials);
         explicit_bzero(target->key, sizeof target->key);
+        strbuf_clean_up(&target->prepared.lines);
+        strbuf_clean_up(&target->prepared.canonical);
+        strbuf_clean_up(&target->prepared.to_sign);
         free(target->service);
         free(target->origin);
         free(target);
     }
 }
 
-void aws_sign_scratch_clean_up(struct aws_sign_scratch *scratch)
-{
-    strbuf_clean_up(&scratch->canonical);
-    strbuf_clean_up(&scratch->signed_names);
-    strbuf_clean_up(&scratch->to_sign);
-}
-
 /* The signing key of a day is made once: four of the six hashes of a signature. */
-static const uint8_t *signing_key(struct aws_target *target, struct aws_credentials *credentials,
-                                  const struct sigv4_scope *scope)
+static void renew_signing_key(struct aws_target *target, struct aws_credentials *credentials,
+                              const struct sigv4_scope *scope)
 {
     if (target->key_credentials != credentials ||
         memcmp(target->key_day, scope->stamp, sizeof target->key_day) != 0) {
@@ -78,65 +74,103 @@ static const uint8_t *signing_key(struct aws_target *target, struct aws_credenti
         target->key_credentials = credentials;
         memcpy(target->key_day, scope->stamp, sizeof target->key_day);
     }
-    return target->key;
 }
 
 static void append_line(struct strbuf *out, const char *name, const char *value)
 {
+    if (out->len > 0)
+        strbuf_append(out, "\r\n", 2);
     strbuf_append_str(out, name);
     strbuf_append(out, ": ", 2);
-    strbuf_append(out, value, strlen(value) + 1);
+    strbuf_append_str(out, value);
 }
 
-/* Appends the Authorization line for the request. */
-static void append_authorization(struct aws_target *target, const struct aws_signing *signing,
-                                 const struct sigv4_scope *scope, const struct sigv4_request *request,
-                                 struct aws_sign_scratch *scratch, struct strbuf *out)
-{
-    char signature[SIGV4_HEX_BYTES];
-    strbuf_clear(&scratch->canonical);
-    strbuf_clear(&scratch->signed_names);
-    strbuf_clear(&scratch->to_sign);
-    sigv4_canonical_request(request, (struct sigv4_path_rule){.normalize = true, .encode_twice = true},
-                            &scratch->canonical, &scratch->signed_names);
-    sigv4_string_to_sign(scope, scratch->canonical.data, scratch->canonical.len, &scratch->to_sign);
-    sigv4_signature(signing_key(target, signing->credentials, scope), scratch->to_sign.data,
-                    scratch->to_sign.len, signature);
-    strbuf_append_str(out, "Authorization: ");
-    sigv4_authorization(scope, aws_credentials_access_key_id(signing->credentials),
-                        scratch->signed_names.data, signature, out);
-    strbuf_append_char(out, '\0');
-}
+enum { HEADERS_MAX = 6 };
 
-size_t aws_target_sign(struct aws_target *target, const struct aws_signing *signing,
-                       struct aws_sign_scratch *scratch, struct strbuf *out)
+/* Host is written by us, so that what was signed is what libcurl sends. */
+static size_t list_headers(const struct aws_target *target, const struct aws_signing *signing,
+                           const char *stamp, struct sigv4_header headers[static HEADERS_MAX])
 {
     const char *token = aws_credentials_session_token(signing->credentials);
-    bool anonymous = aws_credentials_access_key_id(signing->credentials)[0] == '\0';
-    struct sigv4_scope scope = {.region = target->endpoint.region, .service = target->service};
-    sigv4_stamp(signing->epoch_s, scope.stamp);
-    /* Host is written by us, so that what was signed is what libcurl sends. */
-    struct sigv4_header headers[6] = {{"Host", target->endpoint.host},
-                                      {"Content-Type", signing->content_type}};
-    size_t count = 2;
+    size_t count = 0;
+    headers[count++] = (struct sigv4_header){"Content-Type", signing->content_type};
+    headers[count++] = (struct sigv4_header){"Host", target->endpoint.host};
     if (signing->operation != NULL)
         headers[count++] = (struct sigv4_header){"X-Amz-Target", signing->operation};
-    if (!anonymous)
-        headers[count++] = (struct sigv4_header){"X-Amz-Date", scope.stamp};
+    if (stamp != NULL)
+        headers[count++] = (struct sigv4_header){"X-Amz-Date", stamp};
     if (signing->query_mode)
         headers[count++] = (struct sigv4_header){"X-Amzn-Query-Mode", "true"};
     if (token != NULL)
         headers[count++] = (struct sigv4_header){"X-Amz-Security-Token", token};
-    struct sigv4_request request = {.method = "POST",
-                                    .path = target->endpoint.path,
-                                    .headers = headers,
-                                    .header_count = count,
-                                    .body = signing->body,
-                                    .body_len = signing->body_len};
-    for (size_t i = 0; i < count; i++)
-        append_line(out, headers[i].name, headers[i].value);
-    if (anonymous)
-        return count;
-    append_authorization(target, signing, &scope, &request, scratch, out);
-    return count + 1;
+    return count;
+}
+
+static bool is_prepared(const struct aws_target *target, const struct aws_signing *signing)
+{
+    const struct aws_prepared *prepared = &target->prepared;
+    return prepared->epoch_s == signing->epoch_s && prepared->epoch_s != 0 &&
+           prepared->operation == signing->operation && prepared->content_type == signing->content_type &&
+           prepared->query_mode == signing->query_mode && target->key_credentials == signing->credentials;
+}
+
+/* Everything of a signature that the body has no part in. */
+static void prepare(struct aws_target *target, const struct aws_signing *signing)
+{
+    struct aws_prepared *prepared = &target->prepared;
+    struct sigv4_header headers[HEADERS_MAX];
+    struct strbuf names = STRBUF_INIT;
+    struct sigv4_scope scope = {.region = target->endpoint.region, .service = target->service};
+    sigv4_stamp(signing->epoch_s, scope.stamp);
+    renew_signing_key(target, signing->credentials, &scope);
+    struct sigv4_request request = {.method = "POST", .path = target->endpoint.path, .headers = headers};
+    request.header_count = list_headers(target, signing, scope.stamp, headers);
+    strbuf_clear(&prepared->canonical);
+    strbuf_clear(&prepared->to_sign);
+    strbuf_clear(&prepared->lines);
+    sigv4_canonical_head(&request, (struct sigv4_path_rule){.normalize = true, .encode_twice = true},
+                         &prepared->canonical, &names);
+    prepared->canonical_len = prepared->canonical.len;
+    sigv4_string_to_sign_head(&scope, &prepared->to_sign);
+    prepared->to_sign_len = prepared->to_sign.len;
+    for (size_t i = 0; i < request.header_count; i++)
+        append_line(&prepared->lines, headers[i].name, headers[i].value);
+    append_line(&prepared->lines, "Authorization", "");
+    sigv4_authorization(&scope, aws_credentials_access_key_id(signing->credentials), strbuf_str(&names), "",
+                        &prepared->lines);
+    strbuf_clean_up(&names);
+    prepared->epoch_s = signing->epoch_s;
+    prepared->operation = signing->operation;
+    prepared->content_type = signing->content_type;
+    prepared->query_mode = signing->query_mode;
+}
+
+/* Puts the hex hash of bytes behind the first `len` bytes of a text. */
+static void end_with_hash(struct strbuf *text, size_t len, const char *bytes, size_t bytes_len)
+{
+    char hash[SIGV4_HEX_BYTES];
+    sigv4_sha256_hex(bytes, bytes_len, hash);
+    text->len = len;
+    strbuf_append(text, hash, SIGV4_HEX_BYTES - 1);
+}
+
+void aws_target_sign(struct aws_target *target, const struct aws_signing *signing, struct strbuf *out)
+{
+    struct aws_prepared *prepared = &target->prepared;
+    char signature[SIGV4_HEX_BYTES];
+    if (aws_credentials_access_key_id(signing->credentials)[0] == '\0') {
+        struct sigv4_header headers[HEADERS_MAX];
+        size_t count = list_headers(target, signing, NULL, headers);
+        for (size_t i = 0; i < count; i++)
+            append_line(out, headers[i].name, headers[i].value);
+        return;
+    }
+    if (!is_prepared(target, signing))
+        prepare(target, signing);
+    end_with_hash(&prepared->canonical, prepared->canonical_len, signing->body, signing->body_len);
+    end_with_hash(&prepared->to_sign, prepared->to_sign_len, prepared->canonical.data,
+                  prepared->canonical.len);
+    sigv4_signature(target->key, prepared->to_sign.data, prepared->to_sign.len, signature);
+    strbuf_append(out, prepared->lines.data, prepared->lines.len);
+    strbuf_append(out, signature, SIGV4_HEX_BYTES - 1);
 }

@@ -16,6 +16,18 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+/* What requests of one operation within one second have in common: all but the hashes of their bodies. */
+struct aws_prepared {
+    const char *operation, *content_type; /* those of struct aws_signing; compared by address */
+    bool query_mode;
+    int64_t epoch_s;         /* 0: nothing is prepared */
+    struct strbuf lines;     /* up to "Signature=" */
+    struct strbuf canonical; /* up to the hash of the body */
+    struct strbuf to_sign;   /* up to the hash of the canonical request */
+    size_t canonical_len;    /* of these parts; what follows is of the last request */
+    size_t to_sign_len;
+};
+
 struct aws_target {
     char *service; /* owned */
     char *origin;  /* owned: "https://host:port" of the queue URLs it is for, "": calls without one */
@@ -24,6 +36,7 @@ struct aws_target {
     struct aws_credentials *key_credentials; /* owned reference: what `key` was made of; NULL: no key yet */
     char key_day[8];                         /* UTC, "20150830" */
     uint8_t key[SIGV4_KEY_BYTES];
+    struct aws_prepared prepared; /* signed with key_credentials */
 
     LIST_ENTRY(aws_target) link;
 };
@@ -36,25 +49,18 @@ struct aws_target *aws_target_find(struct aws_target_list *list, const struct aw
                                    struct err *err);
 void aws_targets_clean_up(struct aws_target_list *list);
 
-/* Buffers that signatures use again and again; zero them at the start. */
-struct aws_sign_scratch {
-    struct strbuf canonical, signed_names, to_sign;
-};
-void aws_sign_scratch_clean_up(struct aws_sign_scratch *scratch);
-
 struct aws_signing {
-    const char *content_type;
-    const char *operation; /* X-Amz-Target; NULL: a call of the Query protocol */
-    bool query_mode;       /* X-Amzn-Query-Mode: true */
+    const char *content_type; /* this text and the next live as long as the target: constants */
+    const char *operation;    /* X-Amz-Target; NULL: a call of the Query protocol */
+    bool query_mode;          /* X-Amzn-Query-Mode: true */
     const char *body;
     size_t body_len;
     struct aws_credentials *credentials;
     int64_t epoch_s; /* real time, corrected by the known skew */
 };
 
-/* Appends the header lines ("Name: value", a NUL behind each) of a signed POST of that body, unsigned when
- * the credentials are anonymous; returns how many. */
-size_t aws_target_sign(struct aws_target *target, const struct aws_signing *signing,
-                       struct aws_sign_scratch *scratch, struct strbuf *out);
+/* Appends the header lines of a signed POST of that body, unsigned when the credentials are anonymous:
+ * "Content-Type: ..." comes first, CR LF stands between lines, none behind the last one. */
+void aws_target_sign(struct aws_target *target, const struct aws_signing *signing, struct strbuf *out);
 
 #endif

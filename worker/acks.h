@@ -13,8 +13,9 @@ enum {
     ACKS_IN_FLIGHT_MAX = 8,       /* batches on the wire */
     ACKS_ENTRY_REFUSALS_MAX = 20, /* by entry, of a delete whose lease is over, although nothing else waits */
     ACKS_ATTEMPTS_MIN = 3,        /* of a delete, even when its lease is over */
-    ACKS_DELAY_MS = 25,   /* real: how long a batch that is not full waits for more; 400 messages/s fill it */
-    ACKS_BACKOFF_MS = 50, /* real: pause after a failure, doubling up to 32 times */
+    ACKS_DELAY_MS = 25, /* real: how long a batch that is not full waits for more; 400 messages/s fill it */
+    ACKS_QUIET_MS = 10, /* real: nothing received for so long and nothing held: nothing more will come soon */
+    ACKS_BACKOFF_MS = 50,   /* real: pause after a failure, doubling up to 32 times */
     ACKS_PATIENCE_MS = 1000 /* real: how long a hand-back waits for extensions under way */
 };
 

@@ -44,11 +44,11 @@ static int delay_of(const struct message *message, int64_t now_ms)
     return left_s > 0 ? (int)left_s : 0;
 }
 
-static void send_from(struct core *core, struct acks *acks, enum core_batch_kind kind, int64_t now_ms)
+static void send_from(struct core *core, struct acks *acks, enum core_batch_kind kind, bool flush,
+                      int64_t now_ms)
 {
     struct message *messages[SQS_BATCH_MAX];
     int count = 0;
-    bool flush = core->stage != CORE_RUNNING;
     while ((count = acks_next_batch(acks, now_ms, flush, messages)) > 0) {
         struct core_batch *batch = core_batch_new(core, kind, now_ms);
         for (int i = 0; i < count; i++)
@@ -57,11 +57,20 @@ static void send_from(struct core *core, struct acks *acks, enum core_batch_kind
     }
 }
 
+/* No other delete comes soon that a batch could wait for. Where messages trickle in faster than that, they do
+ * wait for each other. */
+static bool is_quiet(const struct core *core, int64_t now_ms)
+{
+    return core->held_count == 0 &&
+           now_ms - core->last_receive_ms >= (int64_t)ACKS_QUIET_MS * core->settings.scale;
+}
+
 void core_send_acks(struct core *core, int64_t now_ms)
 {
-    send_from(core, &core->releases, BATCH_RELEASE, now_ms);
+    bool leaving = core->stage != CORE_RUNNING;
+    send_from(core, &core->releases, BATCH_RELEASE, leaving, now_ms);
     core_send_quarantines(core, now_ms);
-    send_from(core, &core->deletes, BATCH_DELETE, now_ms);
+    send_from(core, &core->deletes, BATCH_DELETE, leaving || is_quiet(core, now_ms), now_ms);
 }
 
 static bool any_extension_due(const struct core *core, int64_t now_ms)

@@ -32,7 +32,7 @@ struct pool {
 
     /* I/O thread: what handles in pool_wake() */
     struct thread here;
-    int away; /* calls of pool_wake() that still go to the threads */
+    struct pool_pace pace;
 
     /* under dispatch->lock */
     struct thread *idle; /* stack */
@@ -202,24 +202,38 @@ static void run(struct thread *thread, struct message *message, int64_t start_ms
 
 /* ---- on the I/O thread ---- */
 
-/* A quick handler is called by the I/O thread itself. One that takes longer for a message than two switches
- * of threads cost is better off in the threads, which may be many; one that holds up the I/O stays there. */
+/* One that takes longer for a message than two switches of threads cost is better off in the threads, which
+ * may be many. */
 enum {
-    HERE_NS_MAX = 20 * 1000,             /* for a message, on average of a call */
+    HERE_NS_MAX = 20 * 1000,             /* for a message, on average */
+    HERE_DEBT_NS_MAX = 20 * 1000 * 1000, /* beyond that, in calls one after the other: other programs on the
+                                          * processor may cost a call some milliseconds now and then */
     HERE_HELD_UP_NS = 100 * 1000 * 1000, /* of a whole call */
     AWAY_CALLS = 1000,
 };
 
-static void judge_speed(struct pool *pool, int count, int64_t took_ns)
+bool pool_pace_add(struct pool_pace *pace, int count, int64_t took_ns)
 {
     if (took_ns > HERE_HELD_UP_NS) {
-        pool->away = INT_MAX;
-        LOG(LOG_WARNING,
-            "the handler says that it never waits, and held up the receiving: threads call it now",
-            LOG_INT("messages", count), LOG_INT("took_real_ms", took_ns / 1000000));
-    } else if (took_ns > (int64_t)HERE_NS_MAX * count) {
-        pool->away = AWAY_CALLS;
+        pace->away = INT_MAX;
+        return false;
     }
+    pace->debt_ns += took_ns - (int64_t)HERE_NS_MAX * count;
+    if (pace->debt_ns < 0)
+        pace->debt_ns = 0;
+    if (pace->debt_ns > HERE_DEBT_NS_MAX) {
+        pace->debt_ns = 0;
+        pace->away = AWAY_CALLS;
+    }
+    return true;
+}
+
+bool pool_pace_here(struct pool_pace *pace)
+{
+    if (pace->away == 0)
+        return true;
+    pace->away -= pace->away < INT_MAX;
+    return false;
 }
 
 /* Returns how many messages it handled. */
@@ -240,8 +254,11 @@ static int handle_here(struct pool *pool)
         dispatch_finish(pool->dispatch, message);
     }
     (void)pthread_mutex_unlock(lock);
-    if (count > 0)
-        judge_speed(pool, count, clock_mono_ns() - began_ns);
+    int64_t took_ns = clock_mono_ns() - began_ns;
+    if (count > 0 && !pool_pace_add(&pool->pace, count, took_ns))
+        LOG(LOG_WARNING,
+            "the handler says that it never waits, and held up the receiving: threads call it now",
+            LOG_INT("messages", count), LOG_INT("took_real_ms", took_ns / 1000000));
     return count;
 }
 
@@ -326,11 +343,8 @@ static void wake_one(struct pool *pool)
 
 bool pool_wake(struct pool *pool)
 {
-    if ((pool->options.flags & SLUICE_NONBLOCKING) != 0) {
-        if (pool->away == 0)
-            return handle_here(pool) > 0;
-        pool->away -= pool->away < INT_MAX;
-    }
+    if ((pool->options.flags & SLUICE_NONBLOCKING) != 0 && pool_pace_here(&pool->pace))
+        return handle_here(pool) > 0;
     (void)pthread_mutex_lock(&pool->dispatch->lock);
     int wanted = dispatch_startable(pool->dispatch) - pool->waking;
     if ((pool->options.flags & SLUICE_NONBLOCKING) != 0) {

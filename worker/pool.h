@@ -12,7 +12,9 @@
 #include "worker/handler.h"
 #include "worker/sns.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct pool;
 
@@ -41,6 +43,19 @@ void pool_acknowledge(struct pool *pool);
  * switches of threads would cost more than it. True: messages were handled in this call; they are on the done
  * list, and the eventfd does not tell of them. */
 bool pool_wake(struct pool *pool);
+
+/* Whether the I/O thread calls a quick handler itself; pure, zero it at the start. */
+struct pool_pace {
+    int64_t debt_ns; /* what the calls took beyond 20 us a message */
+    int away;        /* wakes that still go to the threads; INT_MAX: all */
+};
+
+/* `count` messages took took_ns. A debt of 20 ms sends the next thousand wakes to the threads; that a busy
+ * processor interrupts a call now and then does not. False: more than 100 ms, and so all wakes from now on.
+ */
+bool pool_pace_add(struct pool_pace *pace, int count, int64_t took_ns);
+/* Asked once a wake. */
+bool pool_pace_here(struct pool_pace *pace);
 
 /* A handler's line for the worker's log; message_id NULL: about no message. Thread-safe. */
 void pool_log(enum sluice_log_level level, const char *text, const char *message_id);

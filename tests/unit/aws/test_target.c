@@ -61,7 +61,7 @@ END_TEST
 
 /* The Authorization value of a request at that time; in `out`. */
 static void sign_at(struct aws_target *target, struct aws_credentials *credentials, int64_t epoch_s,
-                    struct aws_sign_scratch *scratch, struct strbuf *out)
+                    struct strbuf *out)
 {
     struct aws_signing signing = {.content_type = "application/x-amz-json-1.0",
                                   .operation = "AmazonSQS.Test",
@@ -70,8 +70,56 @@ static void sign_at(struct aws_target *target, struct aws_credentials *credentia
                                   .credentials = credentials,
                                   .epoch_s = epoch_s};
     strbuf_clear(out);
-    ck_assert_uint_eq(aws_target_sign(target, &signing, scratch, out), 5);
+    aws_target_sign(target, &signing, out);
 }
+
+/* One target signs in turns; others that are new sign each request for themselves. */
+START_TEST(what_is_kept_between_requests_follows_each_of_their_parts)
+{
+    clear_environment();
+    static const char JSON[] = "application/x-amz-json-1.0";
+    static const char FORM[] = "application/x-www-form-urlencoded";
+    struct aws_credentials *keys[] = {aws_credentials_new("AKID1", "hush1", NULL, 0, "test"),
+                                      aws_credentials_new("AKID1", "hush1", "TOKEN", 0, "test"),
+                                      aws_credentials_new("", "", NULL, 0, "test")};
+    const struct aws_signing signings[] = {
+        {JSON, "AmazonSQS.A", true, "{}", 2, keys[0], 1440938160},
+        {JSON, "AmazonSQS.A", true, "{\"longer\":1}", 12, keys[0], 1440938160},
+        {JSON, "AmazonSQS.A", true, "{}", 2, keys[0], 1440938161},
+        {JSON, "AmazonSQS.B", true, "{}", 2, keys[0], 1440938161},
+        {JSON, "AmazonSQS.B", false, "{}", 2, keys[0], 1440938161},
+        {FORM, NULL, false, "A=1", 3, keys[0], 1440938161},
+        {JSON, NULL, false, "A=1", 3, keys[0], 1440938161},
+        {JSON, NULL, false, "A=1", 3, keys[1], 1440938161},
+        {JSON, NULL, false, "A=1", 3, keys[2], 1440938161},
+        {JSON, NULL, false, "A=1", 3, keys[0], 1440938161},
+    };
+    struct strbuf kept = STRBUF_INIT;
+    struct strbuf fresh = STRBUF_INIT;
+    struct strbuf last = STRBUF_INIT;
+    struct aws_target *target = find("sqs", NULL, NULL);
+    for (size_t i = 0; i < sizeof signings / sizeof signings[0]; i++) {
+        struct aws_target_list other = LIST_HEAD_INITIALIZER(other);
+        struct aws_endpoint_query query = {.service = "sqs", .region = "us-west-2"};
+        strbuf_clear(&kept);
+        strbuf_clear(&fresh);
+        aws_target_sign(target, &signings[i], &kept);
+        aws_target_sign(aws_target_find(&other, &query, NULL), &signings[i], &fresh);
+        ck_assert_str_eq(strbuf_str(&kept), strbuf_str(&fresh));
+        ck_assert_str_ne(strbuf_str(&kept), strbuf_str(&last));
+        ck_assert_int_eq(strstr(kept.data, "Authorization: ") == NULL, signings[i].credentials == keys[2]);
+        strbuf_clear(&last);
+        strbuf_append_str(&last, kept.data);
+        aws_targets_clean_up(&other);
+    }
+    aws_targets_clean_up(&g_list);
+    strbuf_clean_up(&kept);
+    strbuf_clean_up(&fresh);
+    strbuf_clean_up(&last);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        aws_credentials_release(keys[i]);
+}
+END_TEST
 
 START_TEST(the_cached_key_follows_day_and_credentials)
 {
@@ -80,7 +128,6 @@ START_TEST(the_cached_key_follows_day_and_credentials)
                                     1440938160}; /* last second of a day, next */
     struct aws_credentials *all[] = {aws_credentials_new("AKID1", "hush1", NULL, 0, "test"),
                                      aws_credentials_new("AKID2", "hush2", NULL, 0, "test")};
-    struct aws_sign_scratch scratch = {STRBUF_INIT, STRBUF_INIT, STRBUF_INIT};
     struct strbuf cached = STRBUF_INIT;
     struct strbuf fresh = STRBUF_INIT;
     struct aws_target *target = find("sqs", NULL, NULL);
@@ -88,14 +135,13 @@ START_TEST(the_cached_key_follows_day_and_credentials)
         struct aws_target_list other = LIST_HEAD_INITIALIZER(other);
         struct aws_endpoint_query query = {.service = "sqs", .region = "us-west-2"};
         struct aws_target *unused = aws_target_find(&other, &query, NULL);
-        sign_at(target, all[i / 4], TIMES[i % 4], &scratch, &cached);
-        sign_at(unused, all[i / 4], TIMES[i % 4], &scratch, &fresh);
+        sign_at(target, all[i / 4], TIMES[i % 4], &cached);
+        sign_at(unused, all[i / 4], TIMES[i % 4], &fresh);
         ck_assert_uint_eq(cached.len, fresh.len);
         ck_assert_mem_eq(cached.data, fresh.data, fresh.len);
         aws_targets_clean_up(&other);
     }
     aws_targets_clean_up(&g_list);
-    aws_sign_scratch_clean_up(&scratch);
     strbuf_clean_up(&cached);
     strbuf_clean_up(&fresh);
     aws_credentials_release(all[0]);
@@ -104,4 +150,5 @@ START_TEST(the_cached_key_follows_day_and_credentials)
 END_TEST
 
 UNIT_MAIN("target", calls_to_one_host_share_a_target, a_configured_endpoint_serves_all_queues,
-          a_queue_url_that_is_none_is_told, the_cached_key_follows_day_and_credentials)
+          a_queue_url_that_is_none_is_told, what_is_kept_between_requests_follows_each_of_their_parts,
+          the_cached_key_follows_day_and_credentials)

@@ -503,6 +503,30 @@ START_TEST(a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled
 }
 END_TEST
 
+START_TEST(the_last_delete_of_a_row_does_not_wait_for_a_batch)
+{
+    begin(2);
+    fake_deliver(&f, "a b");
+    struct message *a = fake_take(&f);
+    struct message *b = fake_take(&f);
+    (void)fake_log(&f);
+    fake_advance(&f, ACKS_QUIET_MS);
+    fake_finish(&f, a, OUTCOME_DONE); /* b's may join it */
+    ck_assert_ptr_null(strstr(fake_log(&f), "delete"));
+    fake_finish(&f, b, OUTCOME_DONE);
+    ck_assert_ptr_nonnull(strstr(fake_log(&f), "delete:a,b"));
+    fake_answer_all(&f);
+    (void)fake_log(&f);
+    fake_deliver(&f, "c"); /* more may come as quickly */
+    fake_advance(&f, ACKS_QUIET_MS - 1);
+    fake_finish(&f, fake_take(&f), OUTCOME_DONE);
+    ck_assert_ptr_null(strstr(fake_log(&f), "delete"));
+    fake_advance(&f, ACKS_DELAY_MS);
+    ck_assert_ptr_nonnull(strstr(fake_log(&f), "delete:c"));
+    end();
+}
+END_TEST
+
 START_TEST(a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried)
 {
     begin(1);
@@ -515,9 +539,7 @@ START_TEST(a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still
     fake_advance(&f, 20000);
     ck_assert_ptr_null(strstr(fake_log(&f), "change")); /* no more extensions for it */
     fake_finish(&f, message, OUTCOME_DONE);
-    (void)fake_log(&f);
-    fake_advance(&f, ACKS_DELAY_MS);
-    ASSERT_LOG("delete:a");
+    ASSERT_LOG("delete:a receive:1");
     fake_answer(&f, "o");
     /* Success may mean nothing for a superseded handle: should it come back, it is not handled again. */
     fake_deliver_nth(&f, "a", 2);
@@ -705,6 +727,7 @@ UNIT_MAIN(
     an_extension_counts_from_its_sending_and_not_from_its_answer,
     an_extension_that_is_not_answered_is_sent_again_beside_the_first,
     a_waiting_message_whose_lease_is_refused_is_dropped_and_never_handled,
+    the_last_delete_of_a_row_does_not_wait_for_a_batch,
     a_running_message_that_lost_its_lease_is_flagged_and_its_delete_still_tried,
     a_failed_handler_whose_lease_is_lost_asks_nothing_of_sqs,
     a_message_whose_lease_ran_out_before_its_turn_is_never_started,

@@ -201,7 +201,7 @@ START_TEST(a_lower_limit_hands_back_whole_groups_from_their_ends)
     fake_answer_all(&f);
     fake_finish(&f, a, OUTCOME_DONE); /* a2's turn, but there are no slots */
     take_none();
-    ck_assert_str_eq(flush(), "change:a2=0 delete:a1");
+    ck_assert_str_eq(flush(), "delete:a1 change:a2=0");
     end();
 }
 END_TEST

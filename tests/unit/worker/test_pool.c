@@ -168,7 +168,7 @@ START_TEST(a_handler_is_called_by_the_io_thread_as_long_as_it_is_quick)
     handler.handle = who_handle;
     struct pool *pool = start(&handler, NULL, 2, 2);
     ck_assert(!pool_wake(pool)); /* nothing waits: that says nothing of the speed */
-    g_handling_us = 2000; /* longer than it should be, no disaster: a thousand wakes go to the threads */
+    g_handling_us = 21000; /* longer than it should be, no disaster: a thousand wakes go to the threads */
     ck_assert(handled_here(pool));
     for (int i = 0; i < 1000; i++) {
         g_handling_us = 0;
@@ -182,6 +182,29 @@ START_TEST(a_handler_is_called_by_the_io_thread_as_long_as_it_is_quick)
     }
     pool_destroy(pool);
     dispatch_clean_up(&d);
+}
+END_TEST
+
+START_TEST(a_quick_handler_on_a_busy_processor_stays_with_the_io_thread)
+{
+    struct pool_pace pace = {0};
+    for (int i = 0; i < 1000; i++) { /* every hundredth call is interrupted */
+        ck_assert(pool_pace_add(&pace, 10, i % 100 == 0 ? 8000000 : 2000));
+        ck_assert(pool_pace_here(&pace));
+    }
+    ck_assert(pool_pace_add(&pace, 0, 1000)); /* nothing to do */
+    ck_assert(pool_pace_here(&pace));
+    for (int i = 0; i < 10; i++) { /* always 2 ms a message: 19.8 ms too much */
+        ck_assert(pool_pace_add(&pace, 1, 2000000));
+        ck_assert(pool_pace_here(&pace));
+    }
+    ck_assert(pool_pace_add(&pace, 1, 2000000));
+    for (int i = 0; i < 1000; i++)
+        ck_assert(!pool_pace_here(&pace));
+    ck_assert(pool_pace_here(&pace));
+    ck_assert(!pool_pace_add(&pace, 10, 100000001));
+    for (int i = 0; i < 2000; i++)
+        ck_assert(!pool_pace_here(&pace));
 }
 END_TEST
 
@@ -378,6 +401,7 @@ END_TEST
 
 UNIT_MAIN("pool", every_message_is_handled_once_and_never_more_than_the_capacity_at_once,
           a_quick_handler_loses_no_wake_up, a_handler_is_called_by_the_io_thread_as_long_as_it_is_quick,
+          a_quick_handler_on_a_busy_processor_stays_with_the_io_thread,
           all_slots_run_at_once_and_waiting_messages_can_be_taken_back,
           more_capacity_wakes_threads_for_what_waits, a_failed_verdict_carries_its_reason,
           a_lapsed_message_is_reported_and_not_handled, a_payment_is_one_ledger_line_and_takes_its_time,
