@@ -19,6 +19,10 @@ START_TEST(what_is_sent_is_what_was_signed)
     ck_assert_int_eq(strncmp(g_server.requests[0].head, "POST / HTTP/1.1\r\n", 17), 0);
     ck_assert_str_eq(fake_header(&g_server, 0, "Expect"), "");
     ck_assert_str_eq(fake_header(&g_server, 0, "Accept-Encoding"), "");
+    ck_assert_str_eq(fake_header(&g_server, 0, "Accept"), "");
+    ck_assert_str_eq(fake_header(&g_server, 0, "User-Agent"), "sluice/" SLUICE_VERSION);
+    const char *host = strcasestr(g_server.requests[0].head, "\r\nHost:");
+    ck_assert_ptr_null(strcasestr(host + 1, "\r\nHost:"));
 
     static const char *const NAMES[] = {"host",       "content-type",      "x-amz-target",
                                         "x-amz-date", "x-amzn-query-mode", "x-amz-security-token"};
@@ -68,6 +72,25 @@ START_TEST(one_connection_serves_call_after_call)
         do_call();
     ck_assert_int_eq(g_server.request_count, 10);
     ck_assert_int_eq(g_server.connection_count, 1);
+    tear_down();
+}
+END_TEST
+
+/* The loop watches a kept connection; a new one may get the number of its descriptor. */
+START_TEST(a_connection_that_the_server_closes_between_calls_is_replaced)
+{
+    set_up();
+    FAKE_SCRIPT(&g_server, {.status = 200, .body = "{}"});
+    for (int i = 1; i <= 6; i++) {
+        do_call();
+        ck_assert_int_eq(g_outcome.result.kind, AWS_KIND_OK);
+        ck_assert_int_eq(g_outcome.result.attempts, 1);
+        ck_assert_int_eq(g_server.connection_count, i);
+        while (!LIST_EMPTY(&g_server.connections))
+            fake_close(LIST_FIRST(&g_server.connections));
+        for (int turn = 0; turn < i % 3; turn++) /* also when the loop has not seen it yet */
+            (void)event_base_loop(g_base, EVLOOP_NONBLOCK);
+    }
     tear_down();
 }
 END_TEST
@@ -358,6 +381,7 @@ START_TEST(a_large_body_goes_without_asking_first)
 END_TEST
 
 UNIT_MAIN("client", what_is_sent_is_what_was_signed, one_connection_serves_call_after_call,
+          a_connection_that_the_server_closes_between_calls_is_replaced,
           no_more_requests_at_once_than_connections, a_proxy_is_not_asked_for_loopback,
           a_queue_url_decides_where_nothing_else_does, a_call_that_fails_twice_succeeds_the_third_time,
           a_call_that_always_fails_ends_after_its_attempts, a_403_of_throttling_is_retried_and_told_as_such,
