@@ -36,8 +36,9 @@ struct http_socket {
 /* One easy handle and what belongs to its current request. */
 struct http_exchange {
     struct http_client *client;
-    CURL *easy; /* owned */
-    char *url;  /* owned: what easy is set up for */
+    CURL *easy;    /* owned */
+    char *url;     /* owned: what easy is set up for */
+    CURLU *parsed; /* owned: the same; given to easy, so that it is not parsed for every request */
     bool https_ready;
     enum http_method method; /* that easy is set up for */
     size_t bytes_max;
@@ -439,6 +440,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
 static void free_exchange(struct http_exchange *x)
 {
     curl_easy_cleanup(x->easy);
+    curl_url_cleanup(x->parsed);
     strbuf_clean_up(&x->reply.body);
     free(x->url);
     free(x);
@@ -487,7 +489,8 @@ static struct http_exchange *exchange_new(struct http_client *client)
     struct http_exchange *x = xcalloc(1, sizeof *x);
     x->client = client;
     x->easy = curl_easy_init();
-    if (x->easy == NULL)
+    x->parsed = curl_url();
+    if (x->easy == NULL || x->parsed == NULL)
         abort();
     CURL *e = x->easy;
     (void)curl_easy_setopt(e, CURLOPT_PRIVATE, x);
@@ -540,6 +543,8 @@ static void set_url(struct http_exchange *x, const char *url)
         return;
     free(x->url);
     x->url = xstrdup(url);
+    bool good = curl_url_set(x->parsed, CURLUPART_URL, url, 0) == CURLUE_OK;
+    (void)curl_easy_setopt(x->easy, CURLOPT_CURLU, good ? x->parsed : NULL);
     (void)curl_easy_setopt(x->easy, CURLOPT_URL, url);
     char *base = xstrndup(url, strcspn(url, "?"));
     int rc = aws_url_parse(base, &parsed, NULL);
