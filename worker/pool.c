@@ -214,6 +214,8 @@ enum {
 
 bool pool_pace_add(struct pool_pace *pace, int count, int64_t took_ns)
 {
+    if (count == 0) /* whatever held it up, it was no handler */
+        return true;
     if (took_ns > HERE_HELD_UP_NS) {
         pace->away = INT_MAX;
         return false;
@@ -255,7 +257,7 @@ static int handle_here(struct pool *pool)
     }
     (void)pthread_mutex_unlock(lock);
     int64_t took_ns = clock_mono_ns() - began_ns;
-    if (count > 0 && !pool_pace_add(&pool->pace, count, took_ns))
+    if (!pool_pace_add(&pool->pace, count, took_ns))
         LOG(LOG_WARNING,
             "the handler says that it never waits, and held up the receiving: threads call it now",
             LOG_INT("messages", count), LOG_INT("took_real_ms", took_ns / 1000000));
