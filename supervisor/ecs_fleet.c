@@ -171,6 +171,9 @@ static void on_look(void *arg, const struct aws_result *result, const struct ecs
     if (result->kind != AWS_KIND_OK) {
         note_look_failed(fleet, aws_result_text(result, "DescribeServices", text, sizeof text));
     } else if (service != NULL && ecs_facts_of(service, &facts)) {
+        if (fleet->state.looks_failed > 0)
+            LOG(LOG_INFO, "the ECS service can be described again", LOG_STR("fleet", fleet->options.name),
+                LOG_INT("failures", fleet->state.looks_failed));
         ecs_state_described(&fleet->state, &facts, asked_ms, clock_product_ms(), &seen);
         if (may_have_stopping(fleet))
             ecs_stopping_count(&fleet->stopping);
@@ -229,11 +232,6 @@ static void on_check(void *arg, const struct aws_result *result, const struct au
     pump(fleet);
 }
 
-static void on_counted(void *arg)
-{
-    (void)arg; /* the next observation takes it */
-}
-
 /* ---- the fleet ---- */
 
 static void on_end(void *arg)
@@ -250,7 +248,7 @@ struct ecs_fleet *ecs_fleet_new(const struct ecs_fleet_options *options)
     loop_timer_init(&fleet->timer, options->base, pump, fleet);
     loop_timer_init(&fleet->end_timer, options->base, on_end, fleet);
     ecs_stopping_init(&fleet->stopping, options->base, options->pool, options->config->cluster,
-                      options->config->service, on_counted, fleet);
+                      options->config->service);
     return fleet;
 }
 

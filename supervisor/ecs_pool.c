@@ -117,12 +117,14 @@ void ecs_pool_tell(struct ecs_pool *pool, enum ecs_api api, const struct aws_res
 
 /* ---- the end of a call ---- */
 
-static void unlink_batch(struct batch *batch)
+/* Until then members that leave are struck off it. */
+static void free_batch(struct batch *batch)
 {
     struct batch **at = &batch->pool->batches;
     while (*at != batch)
         at = &(*at)->next;
     *at = batch->next;
+    free(batch);
 }
 
 /* Whether a failure may be the fault of one of several services. */
@@ -149,13 +151,11 @@ static void plan_next(struct ecs_member *member, enum errand_kind kind, double j
     member->again = false;
 }
 
-/* Frees a batch that has ended, its members free again; on a failure that may be one's fault each goes alone.
- */
+/* Its members can travel again; on a failure that may be one's fault each goes alone. */
 static void end_batch(struct batch *batch, const struct aws_result *result)
 {
     double jitter = chance(batch->pool); /* one for all, so that they stay together */
     bool split = may_be_one_of_many(batch, result);
-    unlink_batch(batch);
     for (size_t i = 0; i < batch->count; i++) {
         struct ecs_member *member = batch->members[i];
         if (member == NULL)
@@ -200,7 +200,7 @@ static void on_services(void *arg, const struct aws_result *result, const struct
             member->options.on_look(member->options.arg, result, find_service(member, services, count),
                                     find_reason(member, failures, failure_count), batch->asked_ms);
     }
-    free(batch);
+    free_batch(batch);
 }
 
 static void on_targets(void *arg, const struct aws_result *result, const struct autoscaling_target *targets,
@@ -218,7 +218,7 @@ static void on_targets(void *arg, const struct aws_result *result, const struct 
         if (member != NULL)
             member->options.on_check(member->options.arg, result, found);
     }
-    free(batch);
+    free_batch(batch);
 }
 
 /* ---- the start of a call ---- */

@@ -290,7 +290,8 @@ struct ecs_action ecs_state_next(const struct ecs_state *state, int64_t now_ms)
         return action;
     }
     if (!state->looked || is_stale(state, now_ms))
-        action.look = true;
+        action.look =
+            state->looks_failed == 0; /* what has just failed is asked again in its turn, not at once */
     else
         action.write = !state->facts.rollout;
     return action;

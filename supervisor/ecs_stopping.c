@@ -13,10 +13,9 @@ enum { PAGES_MAX = 10 };
 static void go_on(void *arg);
 
 void ecs_stopping_init(struct ecs_stopping *stopping, struct event_base *base, struct ecs_pool *pool,
-                       const char *cluster, const char *service, void (*on_end)(void *arg), void *arg)
+                       const char *cluster, const char *service)
 {
-    *stopping = (struct ecs_stopping){
-        .pool = pool, .cluster = cluster, .service = service, .on_end = on_end, .arg = arg};
+    *stopping = (struct ecs_stopping){.pool = pool, .cluster = cluster, .service = service};
     loop_timer_init(&stopping->timer, base, go_on, stopping);
 }
 
@@ -36,7 +35,6 @@ static void end(struct ecs_stopping *stopping, bool good)
         stopping->at_ms = stopping->begun_ms;
         stopping->error[0] = '\0';
     }
-    stopping->on_end(stopping->arg);
 }
 
 /* Whether the call went well; otherwise the count is over. */

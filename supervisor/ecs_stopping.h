@@ -15,8 +15,6 @@
 struct ecs_stopping {
     struct ecs_pool *pool;
     const char *cluster, *service;
-    void (*on_end)(void *arg); /* a count has been taken, or it failed */
-    void *arg;
 
     struct aws_call *call;   /* under way */
     struct loop_timer timer; /* waits for the limiter */
@@ -35,10 +33,10 @@ struct ecs_stopping {
 };
 
 void ecs_stopping_init(struct ecs_stopping *stopping, struct event_base *base, struct ecs_pool *pool,
-                       const char *cluster, const char *service, void (*on_end)(void *arg), void *arg);
+                       const char *cluster, const char *service);
 void ecs_stopping_clean_up(struct ecs_stopping *stopping);
 
-/* Begins a count unless one is under way. */
+/* Begins a count unless one is under way; what it brings stands in the struct. */
 void ecs_stopping_count(struct ecs_stopping *stopping);
 
 #endif

@@ -1,0 +1,93 @@
+"""The supervisor against moto: an ECS service of moto follows an SQS queue of moto, and Application Auto Scaling is seen.
+
+moto starts no tasks; what is shown is that somebody else's reading of the protocol takes our calls, and nothing but
+desiredCount is written.
+"""
+
+import json
+import subprocess
+
+import pytest
+
+import harness
+from supervisor_harness import Supervisor, configuration
+from test_client_moto import boto, start_moto
+
+CLUSTER, SERVICE = "sale", "workers"
+
+
+class Moto:
+    def __init__(self, url):
+        self.url = url
+        self.sqs, self.ecs, self.scaling = (boto(name, url) for name in ("sqs", "ecs", "application-autoscaling"))
+        self.queue_url = self.sqs.create_queue(QueueName="orders")["QueueUrl"]
+        self.ecs.create_cluster(clusterName=CLUSTER)
+        self.ecs.register_task_definition(family="worker",
+                                          containerDefinitions=[{"name": "w", "image": "w", "memory": 64}])
+        self.ecs.create_service(cluster=CLUSTER, serviceName=SERVICE, taskDefinition="worker", desiredCount=2)
+
+    def service(self):
+        return self.ecs.describe_services(cluster=CLUSTER, services=[SERVICE])["services"][0]
+
+    def send(self, count):
+        for _ in range(0, count, 10):
+            self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=[
+                {"Id": str(i), "MessageBody": "x"} for i in range(10)])
+
+    def wait_desired(self, count):
+        harness.wait_until(lambda: self.service()["desiredCount"] == count, timeout_s=120,
+                           what=f"a desired count of {count}")
+
+
+@pytest.fixture
+def world(spawn):
+    # As many as are desired at first: moto calls the deployment IN_PROGRESS for ever otherwise.
+    return Moto(start_moto(spawn, "moto", MOTO_ECS_SERVICE_RUNNING=2))
+
+
+@pytest.fixture
+def supervise(tmp_path, world):
+    started = []
+
+    def start():
+        config = configuration(tmp_path, world.queue_url, [], minimum=2, maximum=9,
+                               policy={"scale_in_after": "5s", "cooldown": "1s"})
+        config["fleets"][0]["fleet"] = {"type": "ecs", "cluster": CLUSTER, "service": SERVICE, "describe": "1s"}
+        env = harness.environment(world.url, speed=5, AWS_ACCESS_KEY_ID="AKIDEXAMPLE")
+        started.append(Supervisor(tmp_path, config, env))
+        return started[-1]
+
+    yield start
+    for supervisor in started:
+        supervisor.kill()
+
+
+def test_the_desired_count_follows_the_queue_up_and_down(world, supervise):
+    before = world.service()
+    supervisor = supervise()
+    world.send(700)
+    world.wait_desired(9)
+    assert supervisor.fleet()["service"]["writes"] >= 1
+    world.sqs.purge_queue(QueueUrl=world.queue_url)
+    world.wait_desired(2)
+    after = world.service()
+    assert after["taskDefinition"] == before["taskDefinition"]
+    assert len(after["deployments"]) == len(before["deployments"])
+    assert supervisor.fleet()["service"]["drifts"] == 0
+    assert supervisor.fleet()["service"]["autoscaling"] == "none"
+
+
+def test_a_scalable_target_is_seen_and_the_service_left_alone(world, supervise):
+    world.scaling.register_scalable_target(ServiceNamespace="ecs", ResourceId=f"service/{CLUSTER}/{SERVICE}",
+                                           ScalableDimension="ecs:service:DesiredCount", MinCapacity=1, MaxCapacity=9)
+    supervisor = supervise()
+    world.send(700)
+    fleet = supervisor.wait_fleet(lambda f: f["service"]["refused"], "the refusal")
+    assert fleet["service"]["autoscaling"] == "acts"
+    supervisor.wait_fleet(lambda f: (f["last_decision"] or {}).get("record", {}).get("why") == "fleet_refused",
+                          "growth that is held")
+    assert world.service()["desiredCount"] == 2
+    done = subprocess.run([harness.BIN / "sluice", "check", "--json", "--config", supervisor.config_path],
+                          env=supervisor.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
+    assert done.returncode == 78
+    assert [r["code"] for r in json.loads(done.stdout)["refusals"]] == ["ecs_autoscaling"]
