@@ -289,9 +289,9 @@ struct ecs_action ecs_state_next(const struct ecs_state *state, int64_t now_ms)
         action.write = true;
         return action;
     }
+    /* What has just failed to be described is asked again in its turn, not at once. */
     if (!state->looked || is_stale(state, now_ms))
-        action.look =
-            state->looks_failed == 0; /* what has just failed is asked again in its turn, not at once */
+        action.look = state->looks_failed == 0;
     else
         action.write = !state->facts.rollout;
     return action;
