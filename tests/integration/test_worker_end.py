@@ -8,6 +8,7 @@ import pytest
 
 import harness
 from harness import wait_until
+from test_worker_metrics import get, metrics_url
 from worker_harness import Shop, Worker, ledger, order
 
 
@@ -86,9 +87,11 @@ def test_a_second_interrupt_on_a_terminal_leaves_at_once(spawn, localaws, tmp_pa
     sent = shop.send_orders(20)
     main, terminal = pty.openpty()
     env = shop.env(PAYMENT_TIME="10m", SLUICE_STOP_GRACE="10m", SQS_QUEUE_URL=shop.queue_url)
-    worker = spawn(["/bin/sh", "-c", 'exec "$0" --ledger ledger <"$1"', harness.BIN / "sluice-worker", os.ttyname(terminal)],
-                   env, name="worker")
+    worker = spawn(["/bin/sh", "-c", 'exec "$0" --metrics-listen 127.0.0.1:0 --ledger ledger <"$1"',
+                    harness.BIN / "sluice-worker", os.ttyname(terminal)], env, name="worker")
     wait_until(lambda: shop.counts() == (10, 10), what="messages to be held")
+    # The queue tells it before the worker has read the answer; a signal in between hands all of them back.
+    wait_until(lambda: 'sluice_worker_busy{queue="orders"} 5\n' in get(metrics_url(worker))[0], what="payments to run")
     worker.signal(signal.SIGINT)
     wait_until(lambda: shop.counts() == (15, 5), what="unstarted messages to be back")
     worker.signal(signal.SIGINT)
