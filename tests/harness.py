@@ -40,8 +40,9 @@ def speed(wanted):
 
 
 def some(cases):
-    """Cases of a parametrised test: all of them, under a sanitizer every third (the code behind them is the same)."""
-    return list(cases)[::3] if SANITIZED else list(cases)
+    """Cases of a parametrised test: all of them; every third under a sanitizer (the code behind them is the same) and in
+    the quick tier."""
+    return list(cases)[::3] if SANITIZED or TIER == "quick" else list(cases)
 
 
 def threads(wanted):
