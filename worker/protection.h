@@ -4,7 +4,8 @@
  * gets TERM and drains. So nothing here is ever waited for by a message, short work is not protected at all,
  * and calls go out on the edges between idle and busy only, far apart.
  *
- * Times are real ms of one monotonic clock: ECS is the peer that fixes them.
+ * Times are product ms (base/clock.h), as the expiry in minutes is that ECS keeps: on a scaled clock work,
+ * hold and expiry keep their proportions. What a connection may take is the caller's business, in real time.
  *
  * Sources: Amazon ECS Developer Guide, "Protect your Amazon ECS tasks from being terminated by scale-in
  * events" (expiry 1 to 2,880 minutes, repeating the call starts it anew); amazon-ecs-agent,

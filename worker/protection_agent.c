@@ -85,7 +85,7 @@ static void on_reply(void *arg, struct http_reply *reply)
     else
         outcome = protection_read_reply(reply->status, reply->body.data, reply->body.len, wanted, reason,
                                         sizeof reason);
-    protection_on_reply(&agent->state, outcome, clock_mono_ms());
+    protection_on_reply(&agent->state, outcome, clock_product_ms());
     say(&agent->state, outcome, before, reason);
     if (agent->on_end != NULL)
         end_now(agent);
@@ -114,7 +114,7 @@ static void send_put(struct protection_agent *agent, enum protection_ask ask)
 /* Sends what is due and waits for the rest. */
 static void step(struct protection_agent *agent)
 {
-    int64_t now_ms = clock_mono_ms();
+    int64_t now_ms = clock_product_ms();
     enum protection_ask ask = protection_next(&agent->state, now_ms);
     if (ask != PROTECTION_NOTHING)
         send_put(agent, ask);
@@ -125,7 +125,7 @@ static void step(struct protection_agent *agent)
     if (due_ms == INT64_MAX)
         loop_timer_cancel(&agent->timer);
     else
-        loop_timer_arm_real_ms(&agent->timer, due_ms - now_ms);
+        loop_timer_arm_product_ms(&agent->timer, due_ms - now_ms);
 }
 
 static void on_timer(void *arg)
@@ -167,7 +167,7 @@ struct protection_agent *protection_agent_new(struct event_base *base, const cha
     agent->timer_ms = INT64_MAX;
     loop_timer_init(&agent->timer, base, on_timer, agent);
     loop_timer_init(&agent->end_timer, base, end_now, agent);
-    protection_init(&agent->state, minutes, clock_mono_ms());
+    protection_init(&agent->state, minutes, clock_product_ms());
     return agent;
 }
 
@@ -175,7 +175,7 @@ void protection_agent_set_busy(struct protection_agent *agent, bool busy)
 {
     if (busy == agent->state.busy || agent->on_end != NULL)
         return;
-    protection_set_busy(&agent->state, busy, clock_mono_ms());
+    protection_set_busy(&agent->state, busy, clock_product_ms());
     step(agent);
 }
 
@@ -193,7 +193,7 @@ bool protection_agent_end(struct protection_agent *agent, void (*fn)(void *arg),
     if (agent->exchange != NULL)
         http_cancel(agent->exchange);
     agent->exchange = NULL;
-    if (!protection_end(&agent->state, clock_mono_ms()))
+    if (!protection_end(&agent->state, clock_product_ms()))
         return false;
     agent->on_end = fn;
     agent->on_end_arg = arg;
@@ -209,7 +209,7 @@ const struct protection *protection_agent_state(const struct protection_agent *a
 
 bool protection_agent_is_on(const struct protection_agent *agent)
 {
-    return protection_is_on(&agent->state, clock_mono_ms());
+    return protection_is_on(&agent->state, clock_product_ms());
 }
 
 void protection_agent_destroy(struct protection_agent *agent)

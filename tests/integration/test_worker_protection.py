@@ -89,8 +89,8 @@ def agent():
         each.close()
 
 
-def start(spawn, localaws, tmp_path, uri, orders, args=(), payment_time="30s"):
-    """A worker at ten times real speed: orders of 3 real seconds are work that lasts, of 10 ms they are not."""
+def start(spawn, localaws, tmp_path, uri, orders, args=(), payment_time="20s"):
+    """A worker on the scaled clock: orders of 20 s are work that lasts, of 100 ms they are not."""
     shop = Shop(localaws, tmp_path, speed=10)
     shop.send_orders(orders)
     worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(ECS_AGENT_URI=uri, PAYMENT_TIME=payment_time), args)
@@ -126,15 +126,16 @@ def test_short_work_asks_for_nothing(spawn, localaws, tmp_path, agent):
                                           ("reset", "ConnectionLost")])
 def test_an_agent_that_fails_is_tried_twice_and_costs_no_message(spawn, localaws, tmp_path, agent, mode, reason):
     agent = agent(mode)
-    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 10)
+    shop, worker = start(spawn, localaws, tmp_path, agent.uri, 5)
     wait_until(lambda: protection_logs(worker), what="the report")
     shop.wait_empty(worker)
     worker.finish()
-    # A call that was not answered may have worked: one try to release it at the end.
-    assert agent.bodies() == [PROTECT, PROTECT, RELEASE]
+    # A call that was not answered may have worked: at the end, or when idle for long, it is released.
+    bodies = agent.bodies()
+    assert bodies[:2] == [PROTECT, PROTECT] and bodies[2:] in ([RELEASE], [RELEASE] * 2, [RELEASE] * 3)
     line = protection_logs(worker)[0]
     assert line["level"] == "warning" and line["reason"] == reason
-    assert len(ledger(tmp_path)) == 10
+    assert len(ledger(tmp_path)) == 5
 
 
 @pytest.mark.parametrize("mode, reason", [("blocked", "DEPLOYMENT_BLOCKED"), ("denied", "AccessDeniedException")])
