@@ -2,6 +2,7 @@
 #include "worker/child_groups.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +12,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* How long a start on another thread is waited for when all are killed; real time. */
+static const int64_t START_LIMIT_NS = 2000000000;
 
 static bool takes_orphans(void)
 {
@@ -22,10 +26,16 @@ void child_groups_init(struct child_groups *groups)
 {
     *groups = (struct child_groups){.takes_orphans = takes_orphans()};
     (void)pthread_mutex_init(&groups->lock, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&groups->started, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
 }
 
 void child_groups_clean_up(struct child_groups *groups)
 {
+    (void)pthread_cond_destroy(&groups->started);
     (void)pthread_mutex_destroy(&groups->lock);
     free(groups->pids);
     free(groups->dying);
@@ -65,13 +75,29 @@ static void send_signal(pid_t pid, int number)
         (void)kill(pid, number);
 }
 
-void child_groups_add(struct child_groups *groups, pid_t pid)
+/* The fork is made without the lock, so that threads can start programs side by side. */
+int child_groups_spawn(struct child_groups *groups, const struct child_spec *spec, pid_t *ret_pid,
+                       struct err *err)
 {
     (void)pthread_mutex_lock(&groups->lock);
-    append(&groups->pids, &groups->count, &groups->room, pid);
-    if (groups->killing)
-        send_signal(pid, SIGKILL);
+    bool leaving = groups->killing;
+    groups->starting += !leaving;
     (void)pthread_mutex_unlock(&groups->lock);
+    if (leaving) {
+        (void)err_set(err, "start %s: the worker leaves", spec->program);
+        return -ECANCELED;
+    }
+    int rc = child_spawn(spec, ret_pid, err);
+    (void)pthread_mutex_lock(&groups->lock);
+    if (rc == 0) {
+        append(&groups->pids, &groups->count, &groups->room, *ret_pid);
+        if (groups->killing)
+            send_signal(*ret_pid, SIGKILL);
+    }
+    if (--groups->starting == 0)
+        (void)pthread_cond_broadcast(&groups->started);
+    (void)pthread_mutex_unlock(&groups->lock);
+    return rc;
 }
 
 void child_groups_signal(struct child_groups *groups, pid_t pid, int number)
@@ -126,6 +152,11 @@ void child_groups_kill_all(struct child_groups *groups)
 {
     (void)pthread_mutex_lock(&groups->lock);
     groups->killing = true;
+    int64_t until_ns = clock_mono_ns() + START_LIMIT_NS;
+    struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
+                             .tv_nsec = (long)(until_ns % 1000000000)};
+    while (groups->starting > 0 && pthread_cond_timedwait(&groups->started, &groups->lock, &until) == 0)
+        continue;
     for (size_t i = 0; i < groups->count; i++)
         send_signal(groups->pids[i], SIGKILL);
     (void)pthread_mutex_unlock(&groups->lock);

@@ -12,6 +12,7 @@
 #ifndef SLUICE_WORKER_CHILD_GROUPS_H
 #define SLUICE_WORKER_CHILD_GROUPS_H
 
+#include "base/child.h"
 #include "base/strbuf.h"
 
 #include <pthread.h>
@@ -21,9 +22,11 @@
 
 struct child_groups {
     pthread_mutex_t lock;
-    pid_t *pids; /* leaders not yet reaped; owned */
+    pthread_cond_t started; /* `starting` fell to 0 */
+    pid_t *pids;            /* leaders not yet reaped; owned */
     size_t count, room;
-    bool killing; /* whoever is added now is killed at once */
+    size_t starting; /* between the fork and the place in pids */
+    bool killing;    /* nobody is started any more */
     bool takes_orphans;
     pid_t *dying; /* groups whose leader is reaped and whose killed rest is not yet; owned */
     size_t dying_count, dying_room;
@@ -33,8 +36,10 @@ void child_groups_init(struct child_groups *groups);
 /* No group may be left in it. */
 void child_groups_clean_up(struct child_groups *groups);
 
-/* Takes a program in that child_spawn() started with own_group. */
-void child_groups_add(struct child_groups *groups, pid_t pid);
+/* child_spawn() of a program that has a group of its own (spec->own_group). -ECANCELED:
+ * child_groups_kill_all() was called, nothing is started any more. */
+int child_groups_spawn(struct child_groups *groups, const struct child_spec *spec, pid_t *ret_pid,
+                       struct err *err);
 
 /* Sends a signal to the whole group of a program that was added and not yet reaped. */
 void child_groups_signal(struct child_groups *groups, pid_t pid, int number);
@@ -43,7 +48,9 @@ void child_groups_signal(struct child_groups *groups, pid_t pid, int number);
  * *ret_status is its wait status; that of a KILL when somebody else has reaped it. Does not wait. */
 bool child_groups_reap(struct child_groups *groups, pid_t pid, int *ret_status);
 
-/* KILL to all groups, and to those that are yet to be added. */
+/* KILL to all groups, for good: the process may leave when this returns, and nothing that was started
+ * survives it. What is being started on another thread is waited for (2 s of real time at most: an exec may
+ * hang on a network's file system; that one gets its KILL when it is there). */
 void child_groups_kill_all(struct child_groups *groups);
 
 /* A descriptor that becomes readable when the program ends; -1: the system has none, look now and then. */

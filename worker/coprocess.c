@@ -480,9 +480,8 @@ static int spawn(struct coprocess *process, struct err *err)
                                .own_group = true,
                                .file_limit = process->pool->file_limit,
                                .death_signal = SIGKILL};
-    if (child_spawn(&child, &process->pid, err) != 0)
+    if (child_groups_spawn(&process->pool->groups, &child, &process->pid, err) != 0)
         goto done;
-    child_groups_add(&process->pool->groups, process->pid);
     process->in_fd = in[1];
     process->out_fd = out[0];
     process->err_fd = log[0];

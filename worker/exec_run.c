@@ -70,10 +70,9 @@ static int start(struct run *run, struct err *err)
                                .own_group = true,
                                .file_limit = run->spec->file_limit,
                                .death_signal = SIGKILL};
-    rc = child_spawn(&child, &run->pid, err);
+    rc = child_groups_spawn(run->spec->groups, &child, &run->pid, err);
     if (rc != 0)
         goto failed;
-    child_groups_add(run->spec->groups, run->pid);
     (void)close(in[0]);
     (void)close(out[1]);
     (void)close(log[1]);
