@@ -98,7 +98,9 @@ int admin_server_new(struct event_base *base, const char *path, const struct sta
         server->device = info.st_dev;
         server->inode = info.st_ino;
     }
-    server->http = status_server_new(base, fd, "admin socket", FDS_KEPT_FREE, routes, arg);
+    struct status_server_options options = {
+        .name = "admin socket", .routes = routes, .arg = arg, .fds_kept_free = FDS_KEPT_FREE};
+    server->http = status_server_new(base, fd, &options);
     *ret_server = server;
     return 0;
 }

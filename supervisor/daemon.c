@@ -106,10 +106,11 @@ static void write_orphans(const struct daemon *daemon, int64_t now_ms, struct js
     jsonw_end_array(w);
 }
 
-static void write_status(void *arg, struct strbuf *out)
+static void write_status(void *arg, const struct status_request *request, struct status_reply *reply)
 {
     const struct daemon *daemon = arg;
-    struct jsonw w = JSONW_INIT(out);
+    struct jsonw w = JSONW_INIT(&reply->body);
+    (void)request;
     int64_t now_ms = clock_product_ms();
     jsonw_object(&w);
     jsonw_key_int(&w, "v", 1);
@@ -134,12 +135,12 @@ static void write_status(void *arg, struct strbuf *out)
     jsonw_key_int(&w, "strangers_reaped", (int64_t)reaper_strangers(daemon->reaper));
     jsonw_key_int(&w, "log_lines_dropped", (int64_t)log_dropped());
     jsonw_end_object(&w);
-    strbuf_append_char(out, '\n');
+    strbuf_append_char(&reply->body, '\n');
 }
 
 static const struct status_route ROUTES[] = {
-    {"/v1/status", NULL, write_status},
-    {NULL, NULL, NULL},
+    {.path = "/v1/status", .fn = write_status},
+    {.path = NULL},
 };
 
 /* ---- end ---- */

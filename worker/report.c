@@ -4,7 +4,6 @@
 #include "aws/endpoint.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/host_port.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/status_server.h"
@@ -46,39 +45,40 @@ static void get_view(const struct report *report, struct metrics_view *view)
 
 /* ---- Prometheus ---- */
 
-static void answer_metrics(void *arg, struct strbuf *out)
+static void answer_metrics(void *arg, const struct status_request *request, struct status_reply *reply)
 {
     struct metrics_view view;
+    (void)request;
     get_view(arg, &view);
-    metrics_render(&view, out);
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_render(&view, &reply->body);
 }
 
-static void answer_health(void *arg, struct strbuf *out)
+static void answer_health(void *arg, const struct status_request *request, struct status_reply *reply)
 {
     struct metrics_view view;
+    (void)request;
     get_view(arg, &view);
-    strbuf_append_str(out, view.draining ? "draining\n" : "ok\n");
+    reply->content_type = "text/plain; charset=utf-8";
+    strbuf_append_str(&reply->body, view.draining ? "draining\n" : "ok\n");
 }
 
 static const struct status_route ROUTES[] = {
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", answer_metrics},
-    {"/healthz", "text/plain; charset=utf-8", answer_health},
-    {NULL, NULL, NULL},
+    {.path = "/metrics", .fn = answer_metrics},
+    {.path = "/healthz", .fn = answer_health},
+    {.path = NULL},
 };
 
 static int serve(struct report *report, struct event_base *base, struct err *err)
 {
-    struct host_port at;
-    int port = 0;
-    if (host_port_parse("--metrics-listen", report->settings->metrics_listen, &at, err) != 0)
-        return -1;
-    int fd = host_port_listen("--metrics-listen", &at, &port, err);
-    if (fd < 0)
-        return -1;
-    report->server = status_server_new(
-        base, fd, "metrics", FDS_KEPT_FREE + FDS_A_THREAD * (int)report->settings->threads, ROUTES, report);
-    LOG(LOG_INFO, "metrics served", LOG_STR("host", at.host), LOG_INT("port", port));
-    return 0;
+    struct status_server_options options = {.name = "metrics",
+                                            .routes = ROUTES,
+                                            .arg = report,
+                                            .fds_kept_free = FDS_KEPT_FREE +
+                                                             FDS_A_THREAD * (int)report->settings->threads};
+    report->server =
+        status_server_listen(base, "--metrics-listen", report->settings->metrics_listen, &options, err);
+    return report->server != NULL ? 0 : -1;
 }
 
 /* ---- CloudWatch ---- */

@@ -102,7 +102,7 @@ def check_emf(line):
 
 def metrics_url(process, path="/metrics"):
     def look():
-        return next((line for line in process.logs() if line["message"] == "metrics served"), None)
+        return next((line for line in process.logs() if line["message"] == "listening"), None)
 
     return f"http://127.0.0.1:{wait_until(look, what='the metrics port')['port']}{path}"
 
@@ -255,7 +255,7 @@ def test_a_stdout_that_nobody_reads_holds_nothing_up(spawn, localaws, tmp_path):
 
         def port():
             lines = [json.loads(line) for line in (tmp_path / "worker.err").read_text().splitlines()]
-            return next((line["port"] for line in lines if line["message"] == "metrics served"), None)
+            return next((line["port"] for line in lines if line["message"] == "listening"), None)
 
         url = f"http://127.0.0.1:{wait_until(port, what='the metrics port')}/metrics"
         wait_until(lambda: one(parse_prometheus(get(url)[0]), "sluice_worker_emf_lines_dropped_total") > 3,
