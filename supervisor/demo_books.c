@@ -204,6 +204,8 @@ int demo_books_add_payment(struct demo_books *books, const char *line, size_t le
     struct field fields[LEDGER_FIELDS];
     int64_t numbers[4]; /* pid, receive count, start, end */
 
+    while (len > 0 && line[len - 1] == ' ')
+        len--; /* the worker fills its lines up */
     if (split(line, len, fields, LEDGER_FIELDS) != LEDGER_FIELDS)
         return err_set(err, "a ledger line has %d fields with one space between", LEDGER_FIELDS);
     if (fields[0].len == 0 || fields[0].len > ID_MAX_BYTES || fields[1].len == 0 ||

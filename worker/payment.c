@@ -75,6 +75,12 @@ static int64_t payment_limit(const void *instance)
     return payment->options->slots;
 }
 
+/*
+ * A line of the ledger is filled up with spaces to this size, so that none lies across the border of two
+ * pages: Linux lets a KILL end a write(2) there, which would leave the first half of a line.
+ */
+enum { RECORD_BYTES = 256 };
+
 /* One write(2) on a file opened for appending: lines of many threads and processes don't mix. */
 static int write_ledger(struct payment *payment, const char *line, size_t len, struct err *err)
 {
@@ -93,15 +99,18 @@ static int write_ledger(struct payment *payment, const char *line, size_t len, s
 static int record(struct payment *payment, const struct order *order, const struct sluice_message *message,
                   int64_t start_ms, int64_t end_ms, struct err *err)
 {
-    char line[512];
+    char line[2 * RECORD_BYTES];
     if (payment->ledger_fd < 0)
         return 0;
-    int len = snprintf(line, sizeof line, "%s%s %s %s %d %" PRId64 " %" PRId64 " %" PRId64 "\n",
+    int len = snprintf(line, sizeof line, "%s%s %s %s %d %" PRId64 " %" PRId64 " %" PRId64,
                        atomic_exchange(&payment->torn, false) ? "\n" : "", order->order_id, message->id,
                        payment->host->worker, payment->host->pid, message->receive_count, start_ms, end_ms);
     if (len < 0 || (size_t)len >= sizeof line)
         return err_set(err, "ledger: line of %d bytes is too long", len);
-    return write_ledger(payment, line, (size_t)len, err);
+    size_t size = (size_t)len < RECORD_BYTES ? RECORD_BYTES : sizeof line;
+    memset(line + len, ' ', size - (size_t)len);
+    line[size - 1] = '\n';
+    return write_ledger(payment, line, size, err);
 }
 
 static enum sluice_verdict payment_handle(void *instance, const struct sluice_message *message,

@@ -19,7 +19,7 @@ def ledger(path):
     """Order ids in the order in which they were paid, and who paid them."""
     if not path.exists():
         return []
-    return [line.split(" ") for line in path.read_text().splitlines()]
+    return [line.split() for line in path.read_text().splitlines()]
 
 
 def paid(path):

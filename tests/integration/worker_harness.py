@@ -110,8 +110,8 @@ def ledger(folder):
     path = pathlib.Path(folder) / "ledger"
     rows = []
     for line in path.read_text().splitlines() if path.exists() else []:
-        fields = line.split(" ")
-        assert len(fields) == 7, f"torn ledger line {line!r}"
+        fields = line.split()
+        assert len(fields) == 7 and len(line) == 255, f"torn ledger line {line!r}"
         rows.append(Payment(*fields[:3], *map(int, fields[3:])))
     return rows
 

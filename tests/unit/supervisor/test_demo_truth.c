@@ -359,13 +359,23 @@ START_TEST(lines_that_are_no_payments_are_refused)
     refused("", "7 fields");
     refused("o-1 m-1 w 1 1 1000", "7 fields");
     refused("o-1 m-1 w 1 1 1000 2000 3", "7 fields");
-    refused("o-1 m-1 w 1 1 1000 2000 ", "7 fields");
+    refused(" o-1 m-1 w 1 1 1000 2000", "7 fields");
     refused("o-1  w 1 1 1000 2000", "empty");
     refused("o-1 m-1 w x 1 1000 2000", "field 4");
     refused("o-1 m-1 w 1 1 -5 2000", "field 6");
     refused("o-1 m-1 w 1 1 1000 2000x", "field 7");
     refused("o-1 m-1 w 1 1 2000 1000", "before");
     refused("o-1 m-1 w 1 1 1000 99999999999999999999", "field 7");
+}
+END_TEST
+
+START_TEST(a_line_may_be_filled_up_with_spaces)
+{
+    static const char line[] = "o-1 m-1 w 7 1 1000 2000    ";
+    struct demo_books books = DEMO_BOOKS_INIT;
+    ck_assert_int_eq(demo_books_add_payment(&books, line, strlen(line), NULL), 0);
+    ck_assert_int_eq(books.payments[0].end_ms, 2000);
+    demo_books_clean_up(&books);
 }
 END_TEST
 
@@ -413,4 +423,5 @@ UNIT_MAIN("demo_truth", a_good_sale_has_nothing_to_complain_of, an_order_without
           a_whole_fleet_that_drains_too_early_beats_physics,
           payments_under_way_are_counted_by_time_and_process, an_empty_sale_has_no_figures,
           percentiles_are_nearest_rank, lines_that_are_no_payments_are_refused,
-          lines_that_are_no_acknowledgement_are_refused, ids_keep_their_numbers_while_the_table_grows)
+          a_line_may_be_filled_up_with_spaces, lines_that_are_no_acknowledgement_are_refused,
+          ids_keep_their_numbers_while_the_table_grows)
