@@ -104,7 +104,8 @@ struct step {
     const struct observation *obs;
     int64_t now_ms;
     int64_t slack_ms;
-    bool fresh; /* visible */
+    bool fresh;      /* visible */
+    bool may_shrink; /* on such a depth */
     struct policy_timing timing;
     struct decision *out;
 };
@@ -140,6 +141,7 @@ static void ask_policy(const struct step *step)
         .now_ms = step->now_ms,
         .stale_after_ms = config->stale_after_ms,
         .visible_fresh = step->fresh,
+        .may_shrink = step->may_shrink,
         .slack_ms = step->slack_ms,
     };
     config->policy->decide(config->params, step->ctl->policy_state, &input, &step->out->proposal);
@@ -153,7 +155,7 @@ static void count_lean(const struct step *step)
     int64_t at_ms = step->obs->visible.at_ms;
     if (!step->fresh)
         return;
-    if (!proposal->leans_in && proposal->desired >= state->desired) {
+    if (!step->may_shrink || (!proposal->leans_in && proposal->desired >= state->desired)) {
         state->lean_count = 0;
         return;
     }
@@ -241,6 +243,8 @@ static enum decision_why judge_shrink(const struct step *step, int64_t want, int
     const struct controller_state *state = &step->ctl->state;
     struct decision *out = step->out;
     enum decision_why why = DECISION_WHY_POLICY;
+    if (!step->may_shrink)
+        return DECISION_WHY_DEPTH_COARSE;
     if (is_held_by_fleet(&step->obs->scale_in_hold, &why))
         return why;
     if (left_until(state->hold_until_ms, step->now_ms) > 0)
@@ -277,6 +281,8 @@ static enum decision_why judge(const struct step *step, int64_t *to)
         return judge_growth(step, want, to);
     if (want < desired)
         return judge_shrink(step, want, to);
+    if (!step->may_shrink && step->out->proposal.leans_in)
+        return DECISION_WHY_DEPTH_COARSE;
     return proposed > want   ? DECISION_WHY_AT_MAX
            : proposed < want ? DECISION_WHY_AT_MIN
                              : DECISION_WHY_SATISFIED;
@@ -304,6 +310,14 @@ static bool has_fallback(const struct controller_config *config)
     return config->fallback_after_ms > 0 && config->fallback.kind != COUNT_HOLD;
 }
 
+/* Whether the workers find nothing to do: then nobody needs the fallback. */
+static bool is_empty_by_hint(const struct step *step)
+{
+    const struct reading *hint = &step->obs->queue_hint;
+    int64_t max_age_ms = observation_depth_max_age_ms(step->obs, step->ctl->config.stale_after_ms);
+    return reading_fresh(hint, step->now_ms, max_age_ms) && hint->value == QUEUE_HINT_EMPTY;
+}
+
 /* Without a fresh depth: hold, and after fallback_after grow to the fallback. Never a shrink. */
 static enum decision_why judge_blind(const struct step *step, int64_t *to)
 {
@@ -315,6 +329,8 @@ static enum decision_why judge_blind(const struct step *step, int64_t *to)
     if (has_fallback(config) && until_ms <= step->now_ms && count > *to) {
         if (is_held_by_fleet(&step->obs->scale_out_hold, &why))
             return why;
+        if (is_empty_by_hint(step))
+            return DECISION_WHY_QUEUE_EMPTY;
         *to = count;
         return DECISION_WHY_FALLBACK;
     }
@@ -350,8 +366,8 @@ static void note_timers(const struct step *step)
     timers->scale_in_cooldown_ms = left_until(state->scale_in_until_ms, step->now_ms);
     timers->shrink_hold_ms = left_until(state->hold_until_ms, step->now_ms);
     if (step->fresh)
-        timers->stale_after_ms =
-            step->ctl->config.stale_after_ms - reading_age_ms(&step->obs->visible, step->now_ms);
+        timers->stale_after_ms = observation_depth_max_age_ms(step->obs, step->ctl->config.stale_after_ms) -
+                                 reading_age_ms(&step->obs->visible, step->now_ms);
 }
 
 void controller_step(struct controller *ctl, const struct observation *obs, int64_t now_ms,
@@ -362,7 +378,9 @@ void controller_step(struct controller *ctl, const struct observation *obs, int6
         .obs = obs,
         .now_ms = now_ms,
         .slack_ms = ctl->config.poll_ms / SLACK_DIVISOR,
-        .fresh = reading_fresh(&obs->visible, now_ms, ctl->config.stale_after_ms),
+        .fresh = reading_fresh(&obs->visible, now_ms,
+                               observation_depth_max_age_ms(obs, ctl->config.stale_after_ms)),
+        .may_shrink = observation_may_shrink(obs),
         .timing = controller_timing(ctl),
         .out = out,
     };

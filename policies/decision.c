@@ -282,6 +282,25 @@ static void append_blind(const struct decision *decision, struct strbuf *out)
         append_wait(", fallback", decision->timers.fallback_after_ms, out);
 }
 
+/* What the workers say of a queue whose depth nobody tells. */
+static void append_hint(const struct decision *decision, struct strbuf *out)
+{
+    const struct reading *hint = &decision->obs.queue_hint;
+    if (hint->known && hint->value == QUEUE_HINT_MORE)
+        strbuf_append_str(out, "; the workers' batches are full: there is more");
+    else if (hint->known && hint->value == QUEUE_HINT_EMPTY)
+        strbuf_append_str(out, "; the workers find it empty");
+}
+
+/* Who told a depth that SQS did not. */
+static void append_source(const struct decision *decision, struct strbuf *out)
+{
+    const struct observation *obs = &decision->obs;
+    if (obs->depth_source.known && obs->depth_source.value == DEPTH_SOURCE_CLOUDWATCH && obs->visible.known)
+        strbuf_appendf(out, " (by CloudWatch, %" PRId64 " s old)",
+                       reading_age_ms(&obs->visible, decision->t_ms) / 1000);
+}
+
 static void append_why_not(const struct decision *decision, struct strbuf *out)
 {
     switch (decision->why) {
@@ -319,14 +338,17 @@ static void append_policy_words(const struct decision *decision, struct strbuf *
 
 void decision_text(const struct decision *decision, struct strbuf *out)
 {
-    bool blind = decision->why == DECISION_WHY_VISIBLE_UNKNOWN || decision->why == DECISION_WHY_VISIBLE_STALE;
+    bool blind = decision->why == DECISION_WHY_VISIBLE_UNKNOWN ||
+                 decision->why == DECISION_WHY_VISIBLE_STALE || decision->why == DECISION_WHY_QUEUE_EMPTY;
     if (decision->to == decision->from) {
         strbuf_appendf(out, "hold at %" PRId64 ": ", decision->to);
         if (blind) {
             append_blind(decision, out);
+            append_hint(decision, out);
             return;
         }
         append_policy_words(decision, out);
+        append_source(decision, out);
         append_why_not(decision, out);
         return;
     }
@@ -335,6 +357,7 @@ void decision_text(const struct decision *decision, struct strbuf *out)
         strbuf_appendf(out, ": fallback to %" PRId64, decision->to);
     } else {
         append_policy_words(decision, out);
+        append_source(decision, out);
         append_clamps(decision, out);
     }
     strbuf_appendf(out, " (was %" PRId64 ")", decision->from);

@@ -38,6 +38,8 @@ enum { DECISION_VERSION = 1 };
     X(TASKS_FAIL, tasks_fail, "what was ordered does not start: no further growth")                          \
     X(FLEET_UNKNOWN, fleet_unknown, "what the fleet has is unknown or too old: hold")                        \
     X(FLEET_REFUSED, fleet_refused, "this fleet cannot be scaled, see its status")                           \
+    X(DEPTH_COARSE, depth_coarse, "a depth that is minutes old grows a fleet, but never shrinks it")         \
+    X(QUEUE_EMPTY, queue_empty, "the workers find the queue empty: no fallback")                             \
     X(VISIBLE_UNKNOWN, visible_unknown, "the queue's depth is unknown: hold")                                \
     X(VISIBLE_STALE, visible_stale, "the queue's depth is stale: hold")
 

@@ -49,6 +49,22 @@ bool reading_fresh(const struct reading *reading, int64_t now_ms, int64_t max_ag
     return age_ms >= 0 && age_ms <= max_age_ms;
 }
 
+static int64_t depth_source_of(const struct observation *obs)
+{
+    return obs->depth_source.known ? obs->depth_source.value : DEPTH_SOURCE_SQS;
+}
+
+int64_t observation_depth_max_age_ms(const struct observation *obs, int64_t stale_after_ms)
+{
+    bool is_told = depth_source_of(obs) != DEPTH_SOURCE_SQS && obs->depth_max_age_ms.known;
+    return is_told ? obs->depth_max_age_ms.value : stale_after_ms;
+}
+
+bool observation_may_shrink(const struct observation *obs)
+{
+    return depth_source_of(obs) == DEPTH_SOURCE_SQS;
+}
+
 void observation_encode_json(const struct observation *obs, int64_t now_ms, struct jsonw *w)
 {
     jsonw_object(w);

@@ -48,7 +48,28 @@ struct reading {
     X(redelivered, "messages", "messages received with ApproximateReceiveCount above 1")                     \
     X(api_errors, "calls", "failed calls of the sensors since start")                                        \
     X(scale_out_hold, "code", "why the fleet cannot grow now (enum fleet_hold), 0: it can")                  \
-    X(scale_in_hold, "code", "why the fleet may not shrink now (enum fleet_hold), 0: it may")
+    X(scale_in_hold, "code", "why the fleet may not shrink now (enum fleet_hold), 0: it may")                \
+    X(depth_source, "code", "who told visible (enum depth_source); unknown: SQS")                            \
+    X(depth_max_age_ms, "ms", "how old a depth of that source may be and still count; unknown: stale_after") \
+    X(queue_hint, "code", "what the workers' receives say of the queue (enum queue_hint)")                   \
+    X(sent_per_min, "messages", "sent in a minute, by CloudWatch; retries count again")                      \
+    X(deleted_per_min, "messages", "deleted in a minute, by CloudWatch; repeated deletes count again")
+
+/* Who says how deep the queue is, from the best to the worst (supervisor/sensor_ladder.h). The journal keeps
+ * the numbers, so they never change. */
+enum depth_source {
+    DEPTH_SOURCE_NONE = 0,       /* nobody: hold */
+    DEPTH_SOURCE_SQS = 1,        /* GetQueueAttributes, seconds old */
+    DEPTH_SOURCE_CLOUDWATCH = 2, /* minutes old: may grow a fleet, never shrink it */
+    DEPTH_SOURCE_WORKERS = 3,    /* no number, only a hint */
+};
+
+/* What workers notice when nobody tells a number; never changed, as above. */
+enum queue_hint {
+    QUEUE_HINT_NONE = 0,
+    QUEUE_HINT_MORE = 1,  /* full batches: there is more than they took */
+    QUEUE_HINT_EMPTY = 2, /* nobody holds anything, and every long poll ends empty */
+};
 
 /* What a fleet itself has against a change; the journal keeps the numbers, so they never change. */
 enum fleet_hold {
@@ -87,6 +108,11 @@ int64_t reading_age_ms(const struct reading *reading, int64_t now_ms);
 
 /* Known, not from the future and at most max_age_ms old. */
 bool reading_fresh(const struct reading *reading, int64_t now_ms, int64_t max_age_ms);
+
+/* How old the depth may be and still count: stale_after_ms for what SQS told. */
+int64_t observation_depth_max_age_ms(const struct observation *obs, int64_t stale_after_ms);
+/* Whether a fleet may be made smaller because of this depth: only when SQS itself told it. */
+bool observation_may_shrink(const struct observation *obs);
 
 /* Writes one JSON object value: every field by name, unknown ones as null, known ones as
  * {"value":..,"age_ms":..}. */

@@ -38,6 +38,7 @@ struct policy_input {
     int64_t now_ms;         /* product time, epoch ms */
     int64_t stale_after_ms; /* longest age of a reading, and longest gap between two, that still counts */
     bool visible_fresh;     /* obs->visible is known and not stale */
+    bool may_shrink;        /* false: this depth is good enough to grow on, and not to shrink on */
     /* A wait that has at most this left counts as over. Polls jitter by some ms; without it a wait of 12
      * polls would often last 13. */
     int64_t slack_ms;

@@ -355,12 +355,16 @@ static void threshold_decide(const void *source, void *target, const struct poli
     }
     int64_t visible = input->obs->visible.value;
     bool low = visible < params->scale_in_below;
-    note_sample(state, input->obs->visible.at_ms, low, input->stale_after_ms);
+    note_sample(state, input->obs->visible.at_ms, low && input->may_shrink, input->stale_after_ms);
     proposal_add_term(proposal, "visible", (double)visible);
     if (visible > params->scale_out_above) {
         propose_growth(params, input, proposal);
-    } else if (low) {
+    } else if (low && input->may_shrink) {
         propose_shrink(params, state, input, proposal);
+    } else if (low) {
+        proposal->leans_in = true;
+        proposal_set_reason(proposal, "grow_only");
+        proposal_add_term(proposal, "below", (double)params->scale_in_below);
     } else {
         proposal_set_reason(proposal, "between");
         proposal_add_term(proposal, "below", (double)params->scale_in_below);
@@ -411,6 +415,8 @@ static void threshold_describe(const struct proposal *proposal, struct strbuf *o
     else if (strcmp(proposal->reason, "between") == 0)
         strbuf_appendf(out, "visible %.0f is between %.0f and %.0f", visible,
                        proposal_get_term(proposal, "below", 0), proposal_get_term(proposal, "above", 0));
+    else if (strcmp(proposal->reason, "grow_only") == 0)
+        strbuf_appendf(out, "visible %.0f < %.0f", visible, proposal_get_term(proposal, "below", 0));
     else if (strcmp(proposal->reason, "no_step") == 0)
         strbuf_appendf(out, "visible %.0f > %.0f, but no step grows further", visible,
                        proposal_get_term(proposal, "above", 0));

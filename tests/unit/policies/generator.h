@@ -17,6 +17,7 @@ struct generator {
     int phase;           /* what the queue is like now */
     int64_t phase_left;  /* samples until it changes */
     int64_t silent_left; /* samples for which the queue does not answer */
+    int64_t coarse_left; /* samples that somebody else than SQS tells */
     bool calm;           /* this run has no gaps and no jumps: long waits can end */
 };
 
@@ -143,6 +144,40 @@ static inline void generator_hold(struct generator *g, struct reading *reading, 
                     now_ms);
 }
 
+/* Who told the depth: SQS, said or not; in restless runs now and then somebody else, known or of a later
+ * version. */
+static inline void generator_source(struct generator *g, struct observation *obs, int64_t now_ms)
+{
+    static const int64_t OTHERS[] = {DEPTH_SOURCE_CLOUDWATCH, DEPTH_SOURCE_CLOUDWATCH, DEPTH_SOURCE_WORKERS,
+                                     DEPTH_SOURCE_NONE, 99};
+    if (!g->calm && g->coarse_left == 0 && generator_percent(g, 2))
+        g->coarse_left = generator_range(g, 1, 30);
+    obs->depth_source.known = obs->depth_max_age_ms.known = obs->queue_hint.known = false;
+    if (g->coarse_left > 0) {
+        g->coarse_left--;
+        reading_set(&obs->depth_source, OTHERS[generator_range(g, 0, 4)], now_ms);
+    } else if (generator_percent(g, 50)) {
+        reading_set(&obs->depth_source, DEPTH_SOURCE_SQS, now_ms);
+    }
+    if (generator_percent(g, 50))
+        reading_set(&obs->depth_max_age_ms, generator_range(g, 0, 120000), now_ms);
+    if (!g->calm && generator_percent(g, 40))
+        reading_set(&obs->queue_hint, generator_range(g, QUEUE_HINT_NONE, QUEUE_HINT_EMPTY),
+                    now_ms - generator_range(g, -100, 30000));
+}
+
+static inline bool generator_told_by_sqs(const struct observation *obs)
+{
+    return !obs->depth_source.known || obs->depth_source.value == DEPTH_SOURCE_SQS;
+}
+
+/* How old the depth may be, by nothing but the observation's own words. */
+static inline int64_t generator_depth_age_ms(const struct observation *obs, int64_t stale_after_ms)
+{
+    return generator_told_by_sqs(obs) || !obs->depth_max_age_ms.known ? stale_after_ms
+                                                                      : obs->depth_max_age_ms.value;
+}
+
 static inline void generator_observe(struct generator *g, struct observation *obs, int64_t now_ms)
 {
     bool quiet = g->phase <= 1 && generator_percent(g, 80);
@@ -170,6 +205,7 @@ static inline void generator_observe(struct generator *g, struct observation *ob
     generator_reading(g, &obs->receives_empty, 1000000, now_ms);
     generator_hold(g, &obs->scale_out_hold, now_ms);
     generator_hold(g, &obs->scale_in_hold, now_ms);
+    generator_source(g, obs, now_ms);
 }
 
 #endif

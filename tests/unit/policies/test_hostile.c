@@ -105,7 +105,8 @@ static void witness_lean(struct witness *w, bool fresh, int64_t stale_after_ms)
     int64_t at_ms = w->d->obs.visible.at_ms;
     if (!fresh)
         return;
-    if (!w->d->proposal.leans_in && w->d->proposal.desired >= w->d->from)
+    if (!generator_told_by_sqs(&w->d->obs) ||
+        (!w->d->proposal.leans_in && w->d->proposal.desired >= w->d->from))
         w->lean_samples = 0;
     else if (w->lean_samples == 0 || at_ms < w->lean_ms || at_ms - w->lean_ms > stale_after_ms)
         w->lean_samples = 1;
@@ -119,6 +120,7 @@ static void witness_shrink(const struct witness *w, const struct controller_conf
 {
     const struct observation *obs = &w->d->obs;
     HOLDS(w, fresh);
+    HOLDS(w, generator_told_by_sqs(obs));
     HOLDS(w, w->lean_samples >= 2);
     HOLDS(w, w->in_until_ms - w->d->t_ms <= FLEET_POLL_MS / 10);
     HOLDS(w, w->d->proposal.desired < w->d->from);
@@ -135,7 +137,7 @@ static void witness_shrink(const struct witness *w, const struct controller_conf
 static void witness_step(struct witness *w, const struct controller_config *config, const struct decision *d)
 {
     const struct hostile_params *params = config->params;
-    bool fresh = fresh_now(&d->obs.visible, d->t_ms, config->stale_after_ms);
+    bool fresh = fresh_now(&d->obs.visible, d->t_ms, generator_depth_age_ms(&d->obs, config->stale_after_ms));
     w->d = d;
     witness_lean(w, fresh, config->stale_after_ms);
     w->out_until_ms = w->out_until_ms > d->t_ms + params->out_ms ? d->t_ms + params->out_ms : w->out_until_ms;

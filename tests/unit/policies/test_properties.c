@@ -55,7 +55,7 @@ static void model_note_sample(struct model *m)
     const struct reading *visible = &m->d->obs.visible;
     if (!m->fresh)
         return;
-    bool low = visible->value < m->params->scale_in_below;
+    bool low = visible->value < m->params->scale_in_below && generator_told_by_sqs(&m->d->obs);
     int64_t gap_ms = visible->at_ms - m->last_sample_ms;
     bool unbroken = m->sampled && gap_ms >= 0 && gap_ms <= m->config->stale_after_ms && m->low_samples > 0;
     if (!low) {
@@ -82,6 +82,7 @@ static void model_check_shrink(const struct model *m, int64_t in_left_ms)
     int64_t stale_ms = m->config->stale_after_ms;
     int64_t above_min = m->d->from - m->config->capacity.min;
     HOLDS(m, m->fresh);
+    HOLDS(m, generator_told_by_sqs(obs));
     HOLDS(m, obs->visible.value < m->params->scale_in_below);
     HOLDS(m, m->low_samples >= 2);
     HOLDS(m, m->last_sample_ms - m->low_first_ms >= m->params->scale_in_after_ms - m->slack_ms);
@@ -149,7 +150,7 @@ static void model_check(struct model *m, const struct decision *d)
 {
     const struct reading *visible = &d->obs.visible;
     m->d = d;
-    m->fresh = is_fresh(visible, d->t_ms, m->config->stale_after_ms);
+    m->fresh = is_fresh(visible, d->t_ms, generator_depth_age_ms(&d->obs, m->config->stale_after_ms));
     model_note_sample(m);
     model_check_limits(m);
     model_check_cooldowns(m);
