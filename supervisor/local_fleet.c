@@ -136,9 +136,10 @@ static void grow(struct local_fleet *fleet, int64_t missing)
 
 static int64_t load_of(const struct local_slot *slot)
 {
-    if (!slot->has_stats)
+    const struct telemetry_stats *stats = &slot->account.stats;
+    if (!slot->account.has_stats)
         return -1;
-    return slot->stats.held > slot->stats.busy ? slot->stats.held : slot->stats.busy;
+    return stats->held > stats->busy ? stats->held : stats->busy;
 }
 
 static void shrink(struct local_fleet *fleet, int64_t surplus)
@@ -238,7 +239,7 @@ void local_fleet_destroy(struct local_fleet *fleet)
     for (size_t i = 0; i < fleet->slot_count; i++)
         local_slot_destroy(fleet->slots[i]);
     free(fleet->slots);
-    free(fleet->shared.dead_hists);
+    account_totals_clean_up(&fleet->shared.dead_totals);
     loop_timer_clean_up(&fleet->tidy_timer);
     clear_environment(fleet);
     free(fleet->own_env);

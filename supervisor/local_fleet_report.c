@@ -49,12 +49,11 @@ void local_fleet_get_counts(const struct local_fleet *fleet, struct local_fleet_
 }
 
 /* Sums of all processes that ever ran. */
-static struct telemetry_stats totals_of(const struct local_fleet *fleet)
+static void add_totals(const struct local_fleet *fleet, struct account_totals *totals)
 {
-    struct telemetry_stats totals = fleet->shared.dead_totals;
+    account_totals_merge(totals, &fleet->shared.dead_totals);
     for (size_t i = 0; i < fleet->slot_count; i++)
-        telemetry_add_counters(&totals, &fleet->slots[i]->stats);
-    return totals;
+        account_totals_add(totals, &fleet->slots[i]->account);
 }
 
 /* Whether what the workers say is the whole truth: every place that is ordered has a ready worker, and nobody
@@ -72,47 +71,16 @@ static bool everybody_tells(const struct local_fleet *fleet)
     return ready >= fleet->desired && orphans_count(fleet->orphans, fleet->name) == 0;
 }
 
-static int64_t told_at_ms(const struct local_slot *slot)
+/* One that was ready this instant holds nothing yet. */
+static void observe_workers(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs)
 {
-    return slot->has_stats ? slot->stats_at_ms : slot->since_ms;
-}
-
-/* Busy and waiting, as old as the oldest word among the ready workers. One that was ready this instant holds
- * nothing yet. */
-static void observe_busy(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs)
-{
-    int64_t busy = 0;
-    int64_t waiting = 0;
-    int64_t oldest_ms = now_ms;
-    for (size_t i = 0; i < fleet->slot_count; i++) {
-        const struct local_slot *slot = fleet->slots[i];
-        if (!is_ready(slot))
-            continue;
-        oldest_ms = told_at_ms(slot) < oldest_ms ? told_at_ms(slot) : oldest_ms;
-        busy += slot->stats.busy;
-        waiting += slot->stats.waiting;
-    }
-    reading_set(&obs->busy, busy, oldest_ms);
-    reading_set(&obs->waiting, waiting, oldest_ms);
-}
-
-/* What one worker can run at once: the mean over those that told. It holds for the others too, which may be
- * crashing or starting, so one ready worker is enough. */
-static void observe_capacity(const struct local_fleet *fleet, struct observation *obs)
-{
-    int64_t capacity = 0;
-    int64_t count = 0;
-    int64_t newest_ms = 0;
-    for (size_t i = 0; i < fleet->slot_count; i++) {
-        const struct local_slot *slot = fleet->slots[i];
-        if (!is_ready(slot) || slot->capacity <= 0)
-            continue;
-        capacity += slot->capacity;
-        count++;
-        newest_ms = told_at_ms(slot) > newest_ms ? told_at_ms(slot) : newest_ms;
-    }
-    if (count > 0)
-        reading_set(&obs->worker_capacity, capacity / count, newest_ms);
+    struct account_gauges gauges = {.workers = 0};
+    for (size_t i = 0; i < fleet->slot_count; i++)
+        if (is_ready(fleet->slots[i]))
+            account_gauges_add(&gauges, &fleet->slots[i]->account, fleet->slots[i]->since_ms);
+    if (everybody_tells(fleet))
+        account_gauges_observe_busy(&gauges, now_ms, obs);
+    account_gauges_observe_capacity(&gauges, obs);
 }
 
 void local_fleet_observe(const struct local_fleet *fleet, int64_t now_ms, struct observation *obs)
@@ -124,37 +92,11 @@ void local_fleet_observe(const struct local_fleet *fleet, int64_t now_ms, struct
     reading_set(&obs->stopping, counts.stopping, now_ms);
     if (fleet->config->telemetry != TELEMETRY_LINES)
         return;
-    struct telemetry_stats totals = totals_of(fleet);
-    if (everybody_tells(fleet))
-        observe_busy(fleet, now_ms, obs);
-    observe_capacity(fleet, obs);
-    reading_set(&obs->completed_total, totals.completed, now_ms);
-    reading_set(&obs->failed_total, totals.failed, now_ms);
-    reading_set(&obs->handle_ms_sum, totals.handle_ms_sum, now_ms);
-    reading_set(&obs->received, totals.received, now_ms);
-    reading_set(&obs->receives, totals.receives, now_ms);
-    reading_set(&obs->receives_full, totals.receives_full, now_ms);
-    reading_set(&obs->receives_empty, totals.receives_empty, now_ms);
-    reading_set(&obs->wait_ms_sum, totals.wait_ms_sum, now_ms);
-    reading_set(&obs->redelivered, totals.redelivered, now_ms);
-}
-
-static void write_stats(const struct local_slot *slot, int64_t now_ms, struct jsonw *w)
-{
-    if (!slot->has_stats)
-        return;
-    const struct telemetry_stats *stats = &slot->stats;
-    jsonw_key_int(w, "telemetry_age_ms", now_ms - slot->stats_at_ms);
-    jsonw_key_bool(w, "draining", stats->state == TELEMETRY_DRAINING);
-#define X(name) jsonw_key_int(w, #name, stats->name);
-    /* clang-format does not agree with itself about this list. */
-    /* clang-format off */
-    X(busy) X(waiting) X(held) X(last_receive_age_ms)
-    TELEMETRY_MORE_GAUGES(X)
-    TELEMETRY_COUNTERS(X)
-    TELEMETRY_MORE_COUNTERS(X)
-    /* clang-format on */
-#undef X
+    struct telemetry_stats counters = fleet->shared.dead_totals.counters;
+    for (size_t i = 0; i < fleet->slot_count; i++)
+        telemetry_add_counters(&counters, &fleet->slots[i]->account.stats);
+    observe_workers(fleet, now_ms, obs);
+    account_counters_observe(&counters, now_ms, obs);
 }
 
 static void write_worker(const struct local_slot *slot, int64_t now_ms, struct jsonw *w)
@@ -177,18 +119,20 @@ static void write_worker(const struct local_slot *slot, int64_t now_ms, struct j
     jsonw_key_str(w, "last_exit", slot->last_exit[0] != '\0' ? slot->last_exit : NULL);
     if (slot->last_exit[0] != '\0')
         jsonw_key_int(w, "last_exit_age_ms", now_ms - slot->last_exit_ms);
-    jsonw_key_int(w, "capacity", slot->capacity);
-    jsonw_key_int(w, "threads", slot->threads);
-    write_stats(slot, now_ms, w);
+    jsonw_key_int(w, "capacity", slot->account.capacity);
+    jsonw_key_int(w, "threads", slot->account.threads);
+    worker_account_write(&slot->account, now_ms, w);
     jsonw_end_object(w);
 }
 
+/* Counters and distributions over all processes that ever ran. */
 static void write_totals(const struct local_fleet *fleet, struct jsonw *w)
 {
-    struct telemetry_stats totals = totals_of(fleet);
+    struct account_totals totals = {.hists = NULL};
     uint64_t bad_lines = fleet->shared.dead_bad_lines;
     uint64_t cut = fleet->shared.dead_cut_log_lines;
     uint64_t dropped = fleet->shared.dead_dropped_log_lines;
+    add_totals(fleet, &totals);
     for (size_t i = 0; i < fleet->slot_count; i++) {
         if (fleet->slots[i]->process == NULL)
             continue;
@@ -199,48 +143,13 @@ static void write_totals(const struct local_fleet *fleet, struct jsonw *w)
     }
     jsonw_key(w, "totals");
     jsonw_object(w);
-#define X(name) jsonw_key_int(w, #name, totals.name);
-    TELEMETRY_COUNTERS(X)
-    TELEMETRY_MORE_COUNTERS(X)
-#undef X
+    account_totals_write(&totals, w);
     jsonw_key_int(w, "bad_telemetry_lines", (int64_t)bad_lines);
     jsonw_key_int(w, "cut_log_lines", (int64_t)cut);
     jsonw_key_int(w, "dropped_log_lines", (int64_t)dropped);
     jsonw_end_object(w);
-}
-
-static void write_hist(const char *name, const struct histogram *h, struct jsonw *w)
-{
-    jsonw_key(w, name);
-    jsonw_object(w);
-    jsonw_key_int(w, "count", h->count);
-    jsonw_key_int(w, "sum", h->sum);
-    jsonw_key_int(w, "p50", histogram_quantile(h, 0.5));
-    jsonw_key_int(w, "p90", histogram_quantile(h, 0.9));
-    jsonw_key_int(w, "p99", histogram_quantile(h, 0.99));
-    jsonw_key_int(w, "max", h->max);
-    jsonw_end_object(w);
-}
-
-/* Distributions over all processes that ever ran; those that nobody told are left out. */
-static void write_hists(const struct local_fleet *fleet, struct jsonw *w)
-{
-    static const char *const NAMES[TELEMETRY_HIST_MAX] = {
-#define X(name) #name,
-        TELEMETRY_HISTS(X)
-#undef X
-    };
-    struct histogram *sum = NULL;
-    local_slot_add_hists(&sum, fleet->shared.dead_hists);
-    for (size_t i = 0; i < fleet->slot_count; i++)
-        local_slot_add_hists(&sum, fleet->slots[i]->hists);
-    jsonw_key(w, "times");
-    jsonw_object(w);
-    for (int i = 0; sum != NULL && i < TELEMETRY_HIST_MAX; i++)
-        if (sum[i].count > 0)
-            write_hist(NAMES[i], &sum[i], w);
-    jsonw_end_object(w);
-    free(sum);
+    account_totals_write_times(&totals, w);
+    account_totals_clean_up(&totals);
 }
 
 void local_fleet_write_status(const struct local_fleet *fleet, int64_t now_ms, struct jsonw *w)
@@ -261,5 +170,4 @@ void local_fleet_write_status(const struct local_fleet *fleet, int64_t now_ms, s
         write_worker(fleet->slots[i], now_ms, w);
     jsonw_end_array(w);
     write_totals(fleet, w);
-    write_hists(fleet, w);
 }

@@ -65,69 +65,14 @@ static void watch_silence(struct local_slot *slot)
 
 /* ---- telemetry ---- */
 
-static void take_stats(struct local_slot *slot, const struct telemetry_stats *stats)
-{
-    struct telemetry_stats taken = *stats;
-    /* Counters never fall, whatever a worker says: the sums of the fleet stand on them. */
-#define X(name)                                                                                              \
-    if (taken.name < slot->stats.name)                                                                       \
-        taken.name = slot->stats.name;
-    TELEMETRY_COUNTERS(X)
-    TELEMETRY_MORE_COUNTERS(X)
-#undef X
-    slot->stats = taken;
-    slot->has_stats = true;
-    slot->stats_at_ms = clock_product_ms();
-    if (stats->capacity > 0)
-        slot->capacity = stats->capacity;
-}
-
-static struct histogram *hists_new(void)
-{
-    return xcalloc(TELEMETRY_HIST_MAX, sizeof(struct histogram));
-}
-
-void local_slot_add_hists(struct histogram **sum, const struct histogram *more)
-{
-    if (more == NULL)
-        return;
-    if (*sum == NULL)
-        *sum = hists_new();
-    for (int i = 0; i < TELEMETRY_HIST_MAX; i++)
-        histogram_merge(&(*sum)[i], &more[i]);
-}
-
-/* Cumulative like the counters: one with fewer values is none of this process. */
-static void take_hist(struct local_slot *slot, enum telemetry_hist hist, const struct histogram *histogram)
-{
-    if (slot->hists == NULL)
-        slot->hists = hists_new();
-    if (histogram->count >= slot->hists[hist].count)
-        slot->hists[hist] = *histogram;
-}
-
 static void on_line(void *arg, const struct telemetry_line *line)
 {
     struct local_slot *slot = arg;
-    switch (line->type) {
-    case TELEMETRY_READY:
-        slot->capacity = line->capacity;
-        slot->threads = line->threads;
+    worker_account_take(&slot->account, line, clock_product_ms());
+    if (line->type == TELEMETRY_READY)
         local_slot_handle(slot, SLOT_SAID_READY);
-        break;
-    case TELEMETRY_STATS:
-        take_stats(slot, &line->stats);
-        break;
-    case TELEMETRY_HIST:
-        take_hist(slot, line->hist, &line->histogram);
-        break;
-    case TELEMETRY_BYE:
+    else if (line->type == TELEMETRY_BYE)
         (void)snprintf(slot->bye, sizeof slot->bye, "%s", line->reason);
-        break;
-    case TELEMETRY_LIMIT:
-    case TELEMETRY_TYPE_MAX:
-        break; /* not for us */
-    }
     watch_silence(slot);
 }
 
@@ -136,17 +81,10 @@ static void bury_counters(struct local_slot *slot)
 {
     struct local_slot_shared *shared = slot->shared;
     struct worker_process_counts counts = worker_process_counts(slot->process);
-    telemetry_add_counters(&shared->dead_totals, &slot->stats);
-    local_slot_add_hists(&shared->dead_hists, slot->hists);
-    free(slot->hists);
-    slot->hists = NULL;
+    worker_account_close(&slot->account, &shared->dead_totals);
     shared->dead_bad_lines += counts.bad_lines;
     shared->dead_cut_log_lines += counts.cut_log_lines;
     shared->dead_dropped_log_lines += counts.dropped_log_lines;
-    slot->stats = (struct telemetry_stats){.t_ms = 0};
-    slot->has_stats = false;
-    slot->capacity = 0;
-    slot->threads = 0;
 }
 
 /* ---- the process ---- */
@@ -356,7 +294,7 @@ void local_slot_destroy(struct local_slot *slot)
     loop_timer_clean_up(&slot->deadline);
     loop_timer_clean_up(&slot->silence);
     worker_process_destroy(slot->process);
-    free(slot->hists);
+    worker_account_clean_up(&slot->account);
     free(slot);
 }
 

@@ -10,6 +10,7 @@
 #include "base/telemetry.h"
 #include "supervisor/restart_backoff.h"
 #include "supervisor/slot_state.h"
+#include "supervisor/worker_account.h"
 #include "supervisor/worker_process.h"
 
 #include <stdbool.h>
@@ -27,8 +28,7 @@ struct local_slot_shared {
     /* After every change of state; a slot that is GONE may be destroyed once the loop has turned. */
     void (*on_change)(void *arg);
     void *arg;
-    struct telemetry_stats dead_totals; /* counters of processes that have ended */
-    struct histogram *dead_hists;       /* theirs, one a kind; NULL: none yet; the fleet frees it */
+    struct account_totals dead_totals; /* of processes that have ended; the fleet cleans it up */
     uint64_t dead_bad_lines, dead_dropped_log_lines, dead_cut_log_lines;
 };
 
@@ -50,13 +50,9 @@ struct local_slot {
     bool healthy;                   /* was ready for healthy_after */
     bool undead;                    /* killed, and does not go away */
 
-    bool has_stats; /* telemetry of the present process */
-    struct telemetry_stats stats;
-    int64_t stats_at_ms;       /* product: when it came */
-    struct histogram *hists;   /* owned: the last ones it sent, one a kind; NULL: none yet (14 KB) */
-    uint64_t heard_bytes;      /* of telemetry, when the watch for silence was last set */
-    int64_t capacity, threads; /* as the worker says; 0 until then */
-    char bye[32];              /* its parting reason, or "" */
+    struct worker_account account; /* telemetry of the present process */
+    uint64_t heard_bytes;          /* of telemetry, when the watch for silence was last set */
+    char bye[32];                  /* its parting reason, or "" */
 
     struct restart_backoff backoff;
     int64_t restarts;   /* processes after the first */
@@ -77,8 +73,6 @@ void local_slot_write_record(const struct local_slot *slot);
 bool local_slot_is_place(const struct local_slot *slot);
 /* Failed so often in a row that a new start is no capacity until it is ready. */
 bool local_slot_is_crash_looping(const struct local_slot *slot);
-/* Adds histograms to a sum, one a kind each; makes the sum when there is none, takes NULL for nothing. */
-void local_slot_add_hists(struct histogram **sum, const struct histogram *more);
 /* 0 without a process. */
 pid_t local_slot_pid(const struct local_slot *slot);
 

@@ -131,7 +131,7 @@ static struct observation observe(const struct local_fleet *fleet)
 static bool all_told(const struct local_fleet *fleet)
 {
     for (size_t i = 0; i < fleet->slot_count; i++)
-        if (!fleet->slots[i]->has_stats)
+        if (!fleet->slots[i]->account.has_stats)
             return false;
     return fleet->slot_count > 0;
 }
@@ -194,8 +194,8 @@ START_TEST(what_is_told_is_as_old_as_the_oldest_word)
 {
     struct local_fleet *fleet = make_fleet(READY STATS "exec sleep 600", 2);
     TURN_UNTIL(all_told(fleet) && count_ready(fleet) == 2);
-    fleet->slots[1]->stats_at_ms -= 60000;
-    ck_assert_int_eq(observe(fleet).busy.at_ms, fleet->slots[1]->stats_at_ms);
+    fleet->slots[1]->account.stats_at_ms -= 60000;
+    ck_assert_int_eq(observe(fleet).busy.at_ms, fleet->slots[1]->account.stats_at_ms);
     end_fleet(fleet);
 }
 END_TEST
@@ -207,7 +207,7 @@ END_TEST
 static bool all_told_waits(const struct local_fleet *fleet, int64_t count)
 {
     for (size_t i = 0; i < fleet->slot_count; i++)
-        if (fleet->slots[i]->hists == NULL || fleet->slots[i]->hists[TELEMETRY_HIST_wait_ms].count != count)
+        if (fleet->slots[i]->account.hists == NULL || fleet->slots[i]->account.hists[TELEMETRY_HIST_wait_ms].count != count)
             return false;
     return fleet->slot_count > 0;
 }
