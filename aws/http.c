@@ -3,6 +3,7 @@
 
 #include "aws/endpoint.h"
 #include "aws/http_reply.h"
+#include "aws/private_address.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/loop.h"
@@ -61,6 +62,7 @@ struct http_client {
     struct loop_timer timer; /* curl's one timer */
     int64_t connect_timeout_ms;
     char *user_agent;
+    bool private_only;
 
     struct exchange_list busy;
     int busy_count;
@@ -386,6 +388,8 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 {
     struct http_client *client = arg;
     (void)purpose;
+    if (client->private_only && !address_is_private(&address->addr))
+        return CURL_SOCKET_BAD;
     curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd < 0)
         return CURL_SOCKET_BAD;
@@ -419,6 +423,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
     struct http_client *client = xcalloc(1, sizeof *client);
     client->base = options->base;
     client->connect_timeout_ms = options->connect_timeout_ms;
+    client->private_only = options->private_only;
     client->user_agent = options->user_agent != NULL ? xstrdup(options->user_agent) : NULL;
     LIST_INIT(&client->busy);
     LIST_INIT(&client->idle);
@@ -551,7 +556,8 @@ static void set_url(struct http_exchange *x, const char *url)
     free(base);
     if (rc != 0)
         return; /* curl will refuse it */
-    bool direct = aws_url_host_is_loopback(&parsed) || aws_url_host_is_link_local(&parsed);
+    bool direct =
+        x->client->private_only || aws_url_host_is_loopback(&parsed) || aws_url_host_is_link_local(&parsed);
     (void)curl_easy_setopt(x->easy, CURLOPT_PROXY, direct ? "" : NULL);
     if (parsed.https && !x->https_ready)
         set_up_tls(x);

@@ -27,6 +27,9 @@ struct http_client_options {
     int max_connections;
     int64_t connect_timeout_ms; /* real */
     const char *user_agent;     /* copied; NULL: the calls say it */
+    /* Connects to addresses of private networks only (private_address.h), whatever a name stands for, and
+     * through no proxy: for what is sent without TLS and is no business of others. */
+    bool private_only;
 };
 
 /* Aborts when libcurl cannot be set up (out of memory). */

@@ -100,6 +100,10 @@ void telemetry_encode(const struct telemetry_line *line, struct strbuf *out)
     switch (line->type) {
     case TELEMETRY_READY:
         jsonw_key_str(&w, "worker", line->worker);
+        if (line->task[0] != '\0')
+            jsonw_key_str(&w, "task", line->task);
+        if (line->started_ms > 0)
+            jsonw_key_int(&w, "started_ms", line->started_ms);
         jsonw_key_int(&w, "pid", line->pid);
         jsonw_key_int(&w, "threads", line->threads);
         jsonw_key_int(&w, "capacity", line->capacity);
@@ -198,6 +202,12 @@ static int parse_ready(const json_t *object, struct telemetry_line *line, struct
         get_gauge(object, "pid", &pid, err) != 0 || get_gauge(object, "threads", &line->threads, err) != 0)
         return -1;
     line->pid = (pid_t)pid;
+    if (json_object_get(object, "task") != NULL &&
+        get_text(object, "task", line->task, sizeof line->task, err) != 0)
+        return -1;
+    if (json_object_get(object, "started_ms") != NULL &&
+        get_count(object, "started_ms", &line->started_ms, err) != 0)
+        return -1;
     return get_gauge(object, "capacity", &line->capacity, err);
 }
 

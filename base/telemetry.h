@@ -15,7 +15,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { TELEMETRY_VERSION = 1, TELEMETRY_LINE_MAX = 4096 };
+enum {
+    TELEMETRY_VERSION = 1,
+    TELEMETRY_LINE_MAX = 4096,
+    TELEMETRY_TASK_BYTES = 400 /* an ARN with a cluster name of 255 characters fits */
+};
 
 enum telemetry_type {
     TELEMETRY_READY,
@@ -42,7 +46,9 @@ enum telemetry_state { TELEMETRY_RUNNING, TELEMETRY_DRAINING, TELEMETRY_STATE_MA
 /* clang-format on */
 
 /* Added later: a worker may leave them out, they count as 0 then. */
-#define TELEMETRY_MORE_GAUGES(X) X(brake_percent) X(oldest_held_ms)
+/* protects_itself: 1 when the worker asks for task scale-in protection itself, and is not refused it;
+ * is_protected: 1 while it has it. */
+#define TELEMETRY_MORE_GAUGES(X) X(brake_percent) X(oldest_held_ms) X(protects_itself) X(is_protected)
 /* clang-format off */
 #define TELEMETRY_MORE_COUNTERS(X) \
     X(retried) X(rejected) X(quarantined) X(duplicates) X(received_again) X(receives_failed) \
@@ -74,6 +80,8 @@ struct telemetry_line {
     enum telemetry_type type;
     /* ready */
     char worker[64];
+    char task[TELEMETRY_TASK_BYTES]; /* ARN of the ECS task that it is, "": none */
+    int64_t started_ms;              /* product: tells two processes of a name apart; 0: not told */
     pid_t pid;
     int64_t threads;
     int64_t capacity; /* ready, limit */

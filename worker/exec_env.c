@@ -24,6 +24,7 @@ static const char *const NOT_INHERITED[] = {
     "SQS_ATTRIBUTE_",
     "SQS_SNS_",
     "SLUICE_TELEMETRY_FD=",
+    "SLUICE_TELEMETRY_TOKEN=",
 };
 
 static bool is_inherited(const char *entry)

@@ -16,6 +16,7 @@
 #include "worker/pool.h"
 #include "worker/protection_agent.h"
 #include "worker/report.h"
+#include "worker/uplink.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -38,6 +39,7 @@ struct runtime {
     struct pool *pool;
     struct core core;
     struct channel channel;
+    struct uplink *uplink; /* NULL: telemetry goes by the channel, or nowhere */
     struct report *report;
     struct metrics_calls calls;
     struct protection_agent *protection; /* NULL: not on ECS, or not wanted */
@@ -48,6 +50,7 @@ struct runtime {
     int64_t core_timer_ms; /* product time it is armed for; INT64_MAX: not armed */
     struct loop_timer ready_timer;
     int interrupts;
+    int ends_awaited; /* last calls that the end of the process waits for */
 
     /* which parts exist, for the clean-up */
     bool dispatch_made, core_made, timers_made;
@@ -196,6 +199,10 @@ static void channel_stats(void *arg, struct telemetry_stats *ret_stats)
 {
     struct runtime *rt = arg;
     core_get_stats(&rt->core, clock_product_ms(), ret_stats);
+    if (rt->protection == NULL)
+        return;
+    ret_stats->protects_itself = protection_agent_state(rt->protection)->misses == 0;
+    ret_stats->is_protected = protection_agent_is_on(rt->protection);
 }
 
 static const struct histogram *histogram_of(const struct runtime *rt, enum telemetry_hist hist)
@@ -263,6 +270,8 @@ static void on_ready_timer(void *arg)
         return;
     }
     channel_send_ready(&rt->channel, rt->host.worker, (int)rt->settings->threads, rt->core.capacity);
+    if (rt->uplink != NULL)
+        uplink_start(rt->uplink, (int)rt->settings->threads, rt->core.capacity);
     LOG(LOG_INFO, "ready", LOG_STR("handler", rt->settings->handler->name),
         LOG_INT("threads", rt->settings->threads), LOG_INT("capacity", rt->core.capacity),
         LOG_STR("queue_url", rt->settings->queue_url));
@@ -400,15 +409,26 @@ static int open_handler(struct runtime *rt)
     return 0;
 }
 
-static int watch_events(struct runtime *rt)
+/* A worker that was forked by its supervisor has the socket; the URL is for the others. */
+static int open_telemetry(struct runtime *rt)
 {
     struct err err;
-    sigset_t set;
     struct channel_ops ops = {.arg = rt,
                               .get_stats = channel_stats,
                               .get_hist = channel_hist,
                               .on_limit = channel_limit,
                               .on_closed = channel_closed};
+    channel_init(&rt->channel, rt->base, (int)rt->settings->telemetry_fd, &ops);
+    if (rt->settings->telemetry_url == NULL || rt->settings->telemetry_fd >= 0)
+        return 0;
+    rt->uplink = uplink_new(rt->base, rt->settings, &ops, &err);
+    return rt->uplink != NULL ? 0 : fail("no telemetry", &err, EXIT_CODE_CONFIG);
+}
+
+static int watch_events(struct runtime *rt)
+{
+    struct err err;
+    sigset_t set;
     loop_timer_init(&rt->core_timer, rt->base, on_core_timer, rt);
     loop_timer_init(&rt->ready_timer, rt->base, on_ready_timer, rt);
     rt->timers_made = true;
@@ -420,8 +440,7 @@ static int watch_events(struct runtime *rt)
     }
     rt->signal_event = watch(rt, rt->signal_fd, on_signal);
     rt->done_event = watch(rt, pool_event_fd(rt->pool), on_messages_done);
-    channel_init(&rt->channel, rt->base, (int)rt->settings->telemetry_fd, &ops);
-    return 0;
+    return open_telemetry(rt);
 }
 
 static int open_report(struct runtime *rt)
@@ -505,6 +524,7 @@ static void clean_up(struct runtime *rt)
     if (rt->core_made)
         core_clean_up(&rt->core);
     channel_clean_up(&rt->channel);
+    uplink_destroy(rt->uplink);
     report_destroy(rt->report);
     protection_agent_destroy(rt->protection);
     if (rt->done_event != NULL)
@@ -526,16 +546,22 @@ static void clean_up(struct runtime *rt)
     event_base_free(rt->base);
 }
 
-static void on_released(void *arg)
+static void on_end_call(void *arg)
 {
     struct runtime *rt = arg;
-    (void)event_base_loopbreak(rt->base);
+    if (--rt->ends_awaited == 0)
+        (void)event_base_loopbreak(rt->base);
 }
 
-/* The loop goes on for the release alone: nothing else may reach the core any more. */
-static void release_protection(struct runtime *rt)
+/* Bye by HTTP, and the release of task protection. The loop goes on for these alone: nothing else may reach
+ * the core any more. */
+static void make_last_calls(struct runtime *rt, int64_t returned)
 {
-    if (rt->protection == NULL || !protection_agent_end(rt->protection, on_released, rt))
+    if (rt->uplink != NULL)
+        rt->ends_awaited += uplink_end(rt->uplink, rt->core.reason, returned, on_end_call, rt);
+    if (rt->protection != NULL)
+        rt->ends_awaited += protection_agent_end(rt->protection, on_end_call, rt);
+    if (rt->ends_awaited == 0)
         return;
     aws_client_destroy(rt->poll_client);
     aws_client_destroy(rt->ack_client);
@@ -553,7 +579,7 @@ static void finish(struct runtime *rt, int code)
     core_get_stats(&rt->core, clock_product_ms(), &stats);
     channel_send_bye(&rt->channel, rt->core.reason, stats.returned);
     report_finish(rt->report);
-    release_protection(rt);
+    make_last_calls(rt, stats.returned);
     LOG(LOG_INFO, "bye", LOG_STR("reason", rt->core.reason), LOG_INT("completed", stats.completed),
         LOG_INT("failed", stats.failed), LOG_INT("retried", stats.retried),
         LOG_INT("rejected", stats.rejected), LOG_INT("quarantined", stats.quarantined),

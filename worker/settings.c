@@ -7,6 +7,7 @@
 #include "base/host_port.h"
 #include "worker/emf.h"
 #include "worker/sns.h"
+#include "worker/uplink.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -72,6 +73,16 @@ static const struct option_row ENVIRONMENT[] = {
      "name in telemetry, logs and ledger, default host-pid"},
     {"sluice_telemetry_fd", OPTION_INT, AT(telemetry_fd), "-1", -1, 1000000, NULL, "FD",
      "stream socket to the supervisor, -1 for none"},
+    {"sluice_telemetry_url", OPTION_STRING, AT(telemetry_url), NULL, 0, 0, NULL, "URL",
+     "where telemetry is POSTed when there is no SLUICE_TELEMETRY_FD; http only within private networks"},
+    {"sluice_telemetry_token", OPTION_STRING, AT(telemetry_token), NULL, 0, 0, NULL, "TOKEN",
+     "sent with it as Authorization: Bearer; never logged"},
+    {"sluice_telemetry_token_file", OPTION_STRING, AT(telemetry_token_file), NULL, 0, 0, NULL, "FILE",
+     "file with that token, read again when the token is refused"},
+    {"sluice_telemetry_interval", OPTION_DURATION, AT(telemetry_interval_ms), "2s", 1000, 60000, NULL, "TIME",
+     "time between two POSTs"},
+    {"ecs_container_metadata_uri_v4", OPTION_STRING, AT(ecs_metadata_uri), NULL, 0, 0, NULL, "URL",
+     "set by ECS: tells the task's ARN, its name in POSTed telemetry"},
     {"ecs_agent_uri", OPTION_STRING, AT(ecs_agent_uri), NULL, 0, 0, NULL, "URL",
      "set by ECS: the task's agent, for task scale-in protection"},
     OPTION_END,
@@ -140,6 +151,7 @@ static enum settings_result parse_both(struct both *both, const struct handler *
     append_rows(rows + own, handler->options, offsetof(struct both, handler_options));
     options_set_defaults(rows, both);
     both->settings.telemetry_fd = -1;
+    both->settings.telemetry_interval_ms = SETTINGS_TELEMETRY_INTERVAL_MS;
     if (options_parse_env(ENVIRONMENT, both, "", err) == 0 &&
         options_parse_env(handler->environment, both->handler_options, "", err) == 0)
         rc = options_parse_args(rows, both, argc, argv, operands, &operand_count, err);
@@ -247,6 +259,10 @@ static int check(struct settings *settings, struct err *err)
     if (settings->metrics_listen != NULL &&
         host_port_parse("--metrics-listen", settings->metrics_listen, &listen, err) != 0)
         return -1;
+    if (settings->telemetry_url != NULL && uplink_check_url(settings->telemetry_url, err) != 0)
+        return -1;
+    if (settings->telemetry_token != NULL && settings->telemetry_token_file != NULL)
+        return err_set(err, "SLUICE_TELEMETRY_TOKEN and SLUICE_TELEMETRY_TOKEN_FILE: want one of them");
     if (emf_check_namespace(settings->emf_namespace, err) != 0)
         return -1;
     if (settings->worker_name == NULL)
@@ -284,6 +300,12 @@ void settings_clean_up(struct settings *settings)
     options_clean_up(OPTIONS, settings);
     free(settings->worker_name);
     free(settings->ecs_agent_uri);
+    free(settings->ecs_metadata_uri);
+    free(settings->telemetry_url);
+    if (settings->telemetry_token != NULL)
+        explicit_bzero(settings->telemetry_token, strlen(settings->telemetry_token));
+    free(settings->telemetry_token);
+    free(settings->telemetry_token_file);
     free(settings->arguments);
     if (settings->handler != NULL && settings->handler_options != NULL)
         options_clean_up(settings->handler->options, settings->handler_options);

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SETTINGS_THREADS_MAX = 10000 };
+enum { SETTINGS_THREADS_MAX = 10000, SETTINGS_TELEMETRY_INTERVAL_MS = 2000 };
 
 struct settings {
     char *handler_name;
@@ -23,7 +23,10 @@ struct settings {
     int sns; /* enum sns_mode */
     char *stack_size;
     char *worker_name;
-    int64_t telemetry_fd; /* -1: none */
+    int64_t telemetry_fd;                         /* -1: none */
+    char *telemetry_url;                          /* NULL: none */
+    char *telemetry_token, *telemetry_token_file; /* at most one of them */
+    int64_t telemetry_interval_ms;
     char *region;
     char *endpoint_url;
     int64_t concurrency;        /* handlers at once at most, 0: as handler and threads allow */
@@ -36,8 +39,9 @@ struct settings {
     bool emf;
     char *emf_namespace;
     int64_t emf_interval_ms;
-    int task_protection; /* enum settings_protection */
-    char *ecs_agent_uri; /* ECS_AGENT_URI, NULL: not on ECS */
+    int task_protection;    /* enum settings_protection */
+    char *ecs_agent_uri;    /* ECS_AGENT_URI, NULL: not on ECS */
+    char *ecs_metadata_uri; /* ECS_CONTAINER_METADATA_URI_V4, NULL: not on ECS */
 
     /* derived */
     const struct handler *handler;

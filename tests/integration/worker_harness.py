@@ -16,7 +16,7 @@ Payment = collections.namedtuple("Payment", "order_id message_id worker pid rece
 COUNTERS = ("received completed failed deleted returned extended lease_lost redelivered receives receives_full "
             "receives_empty handle_ms_sum wait_ms_sum retried rejected quarantined duplicates received_again "
             "receives_failed receives_cancelled extends_failed stale_handles calls").split()
-GAUGES = "busy waiting held capacity last_receive_age_ms brake_percent oldest_held_ms".split()
+GAUGES = "busy waiting held capacity last_receive_age_ms brake_percent oldest_held_ms protects_itself is_protected".split()
 
 
 def order(order_id, **changes):

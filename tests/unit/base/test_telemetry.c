@@ -302,7 +302,32 @@ START_TEST(a_full_socket_drops_whole_lines_and_recovers)
 }
 END_TEST
 
-UNIT_MAIN("telemetry", every_type_reads_back_what_it_wrote,
+START_TEST(ready_may_name_a_task_and_a_start)
+{
+    struct telemetry_line line = {.type = TELEMETRY_READY, .worker = "w", .pid = 1, .started_ms = 1234};
+    struct telemetry_line got;
+    struct strbuf text = STRBUF_INIT;
+    struct err err;
+    memset(line.task, 'a', sizeof line.task - 1);
+    telemetry_encode(&line, &text);
+    ck_assert_int_eq(telemetry_parse(text.data, text.len - 1, &got, &err), 0);
+    ck_assert_str_eq(got.task, line.task);
+    ck_assert_int_eq(got.started_ms, 1234);
+    strbuf_clear(&text);
+    line.task[0] = '\0';
+    line.started_ms = 0;
+    telemetry_encode(&line, &text);
+    ck_assert_ptr_null(strstr(strbuf_str(&text), "task"));
+    ck_assert_int_eq(telemetry_parse(text.data, text.len - 1, &got, &err), 0);
+    ck_assert_str_eq(got.task, "");
+    strbuf_clean_up(&text);
+    static const char WRONG[] =
+        "{\"v\":1,\"type\":\"ready\",\"worker\":\"w\",\"pid\":1,\"threads\":1,\"capacity\":1,\"task\":5}";
+    ck_assert_int_eq(telemetry_parse(WRONG, sizeof WRONG - 1, &got, &err), -1);
+}
+END_TEST
+
+UNIT_MAIN("telemetry", ready_may_name_a_task_and_a_start, every_type_reads_back_what_it_wrote,
           the_contracts_own_example_parses_and_unknown_keys_are_ignored,
           a_histogram_fits_its_line_whatever_it_holds,
           the_contracts_histogram_parses_with_and_without_joined_buckets,
