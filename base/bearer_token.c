@@ -5,7 +5,6 @@
 #include "base/strbuf.h"
 
 #include <string.h>
-#include <strings.h>
 
 int bearer_token_set(const char *name, const char *text, size_t len, struct bearer_token *ret,
                      struct err *err)
@@ -37,26 +36,6 @@ int bearer_token_read(const char *name, const char *path, struct bearer_token *r
         explicit_bzero(text.data, text.capacity);
     strbuf_clean_up(&text);
     return rc;
-}
-
-bool bearer_token_matches(const struct bearer_token *token, const char *authorization)
-{
-    static const char SCHEME[] = "Bearer ";
-    char given[BEARER_TOKEN_MAX + 1] = "";
-    unsigned char differs = 0;
-    if (token->len == 0 || authorization == NULL ||
-        strncasecmp(authorization, SCHEME, sizeof SCHEME - 1) != 0)
-        return false;
-    const char *rest = authorization + sizeof SCHEME - 1;
-    size_t len = strnlen(rest, BEARER_TOKEN_MAX + 1);
-    if (len > BEARER_TOKEN_MAX)
-        return false;
-    memcpy(given, rest, len);
-    /* All of both, padded: neither where they differ nor how long the token is shows in the time. */
-    for (size_t i = 0; i < sizeof given; i++)
-        differs |= (unsigned char)((unsigned char)given[i] ^ (unsigned char)token->text[i]);
-    explicit_bzero(given, sizeof given);
-    return differs == 0;
 }
 
 void bearer_token_wipe(struct bearer_token *token)

@@ -1,13 +1,12 @@
 /*
  * A shared secret that travels in "Authorization: Bearer ..." (RFC 6750, section 2.1): read from a file or a
- * variable, compared without telling by its time how much of it was right. Never in an error text or a log.
+ * variable. Never in an error text or a log. Compared by status_token_matches().
  */
 #ifndef SLUICE_BASE_BEARER_TOKEN_H
 #define SLUICE_BASE_BEARER_TOKEN_H
 
 #include "base/err.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 enum { BEARER_TOKEN_MIN = 16, BEARER_TOKEN_MAX = 512 };
@@ -24,10 +23,6 @@ int bearer_token_set(const char *name, const char *text, size_t len, struct bear
 /* The same with what a file holds. */
 int bearer_token_read(const char *name, const char *path, struct bearer_token *ret, struct err *err)
     __attribute__((warn_unused_result));
-
-/* Whether the value of an Authorization header (NULL: there was none) is "Bearer " and this token. Its time
- * depends on neither. */
-bool bearer_token_matches(const struct bearer_token *token, const char *authorization);
 
 /* Overwrites it. */
 void bearer_token_wipe(struct bearer_token *token);
