@@ -96,6 +96,39 @@ void controller_hold_shrink(struct controller *ctl, int64_t now_ms, int64_t hold
     ctl->state.hold_ms = hold_ms;
 }
 
+/* ---- operators' orders ---- */
+
+/* The policy goes on from here, and patiently: what it saw meanwhile was not of its own making. */
+static void end_override(struct controller *ctl, int64_t now_ms)
+{
+    ctl->state.override = (struct override){.order = {.kind = OVERRIDE_NONE}};
+    ctl->state.lean_count = 0;
+    controller_hold_shrink(ctl, now_ms, controller_timing(ctl).scale_in_after_ms);
+}
+
+int controller_override(struct controller *ctl, const struct override_order *order, int64_t now_ms,
+                        struct override *ret_override, struct err *err)
+{
+    struct override made = {.order = *order, .since_ms = now_ms, .until_ms = now_ms};
+    if (override_order_check(order, &ctl->config.capacity, err) != 0)
+        return -1;
+    if (order->kind != OVERRIDE_NONE) {
+        made.until_ms = add_saturating(now_ms, order->for_ms);
+        ctl->state.override = made;
+    } else if (ctl->state.override.order.kind != OVERRIDE_NONE) {
+        end_override(ctl, now_ms);
+    }
+    if (ret_override != NULL)
+        *ret_override = made;
+    return 0;
+}
+
+const struct override *controller_get_override(const struct controller *ctl, int64_t now_ms)
+{
+    static const struct override NONE = {.order = {.kind = OVERRIDE_NONE}};
+    return override_in_force(&ctl->state.override, now_ms) ? &ctl->state.override : &NONE;
+}
+
 /* ---- one step ---- */
 
 /* What a step works with. */
@@ -110,8 +143,8 @@ struct step {
     struct decision *out;
 };
 
-/* After the clock went back no wait may be longer than it was configured; after a long absence of ours, or
- * when the clock went back, silence counts from now. */
+/* After the clock went back no wait may be longer than it was configured, and no order than it was asked for;
+ * after a long absence of ours, or when the clock went back, silence counts from now. */
 static void settle_clock(const struct step *step)
 {
     struct controller_state *state = &step->ctl->state;
@@ -123,6 +156,10 @@ static void settle_clock(const struct step *step)
     state->scale_out_until_ms = min_of(state->scale_out_until_ms, out_latest_ms);
     state->scale_in_until_ms = min_of(state->scale_in_until_ms, in_latest_ms);
     state->hold_until_ms = min_of(state->hold_until_ms, add_saturating(now_ms, state->hold_ms));
+    state->override.until_ms =
+        min_of(state->override.until_ms, add_saturating(now_ms, state->override.order.for_ms));
+    if (state->override.order.kind != OVERRIDE_NONE && !override_in_force(&state->override, now_ms))
+        end_override(step->ctl, now_ms);
     if (!state->stepped || absent_ms < 0 || absent_ms > longest_ms)
         state->quiet_since_ms = now_ms;
     if (step->fresh)
@@ -288,6 +325,27 @@ static enum decision_why judge(const struct step *step, int64_t *to)
                              : DECISION_WHY_SATISFIED;
 }
 
+/* An operator's order needs no depth, no evidence and no cooldown; a person answers for it. What the fleet
+ * itself cannot do now waits until it can. */
+static enum decision_why judge_override(const struct step *step, int64_t *to)
+{
+    const struct override_order *order = &step->ctl->state.override.order;
+    int64_t desired = step->ctl->state.desired;
+    int64_t want = controller_clamp_to_limits(step->ctl, order->desired);
+    enum decision_why why = DECISION_WHY_SCALED;
+    if (order->kind == OVERRIDE_PAUSE)
+        return DECISION_WHY_PAUSED;
+    if (want != order->desired) /* the limits are others since the order */
+        note_clamp(step->out, want < order->desired ? DECISION_CLAMP_MAX : DECISION_CLAMP_MIN, order->desired,
+                   want);
+    if (want == desired)
+        return DECISION_WHY_PINNED;
+    if (is_held_by_fleet(want > desired ? &step->obs->scale_out_hold : &step->obs->scale_in_hold, &why))
+        return why;
+    *to = want;
+    return DECISION_WHY_SCALED;
+}
+
 static int64_t fallback_count(const struct controller_config *config)
 {
     switch (config->fallback.kind) {
@@ -365,6 +423,12 @@ static void note_timers(const struct step *step)
     timers->scale_out_cooldown_ms = left_until(state->scale_out_until_ms, step->now_ms);
     timers->scale_in_cooldown_ms = left_until(state->scale_in_until_ms, step->now_ms);
     timers->shrink_hold_ms = left_until(state->hold_until_ms, step->now_ms);
+    const struct override *override = &state->override;
+    if (override->order.kind != OVERRIDE_NONE)
+        step->out->override =
+            (struct decision_override){.kind = override->order.kind,
+                                       .desired = override->order.desired,
+                                       .left_ms = left_until(override->until_ms, step->now_ms)};
     if (step->fresh)
         timers->stale_after_ms = observation_depth_max_age_ms(step->obs, step->ctl->config.stale_after_ms) -
                                  reading_age_ms(&step->obs->visible, step->now_ms);
@@ -395,7 +459,10 @@ void controller_step(struct controller *ctl, const struct observation *obs, int6
     ask_policy(&step);
     count_lean(&step);
     out->busy_floor = busy_floor(&step);
-    out->why = step.fresh ? judge(&step, &to) : judge_blind(&step, &to);
+    if (ctl->state.override.order.kind != OVERRIDE_NONE)
+        out->why = judge_override(&step, &to);
+    else
+        out->why = step.fresh ? judge(&step, &to) : judge_blind(&step, &to);
     apply(&step, to, out->why);
     out->to = to;
     note_timers(&step);

@@ -1,8 +1,8 @@
 /*
  * The controller of one fleet: asks the policy, and enforces what must hold whatever the policy says: limits,
- * freshness, cooldowns, two samples before a shrink, the busy floor, fallback when the queue stays silent.
- * Each step yields one decision record (decision.h). A pure state machine: daemon, simulator, replay and
- * tests drive the very same code.
+ * freshness, cooldowns, two samples before a shrink, the busy floor, fallback when the queue stays silent,
+ * and operators' orders that stand above the policy for a while. Each step yields one decision record
+ * (decision.h). A pure state machine: daemon, simulator, replay and tests drive the very same code.
  *
  *   struct controller_config config;
  *   if (controller_config_parse(capacity_json, policy_json, 5000, "fleets[0]", &config, &err) != 0) ...
@@ -23,6 +23,7 @@
 #include "base/options.h"
 #include "policies/decision.h"
 #include "policies/observation.h"
+#include "policies/override.h"
 #include "policies/policy.h"
 
 #include <jansson.h>
@@ -96,14 +97,31 @@ const struct controller_config *controller_config(const struct controller *ctl);
  * caller writes a config record to the journal afterwards, so that a replay knows. */
 int64_t controller_adopt(struct controller *ctl, int64_t desired);
 
+/* An operator's order, in place of the one that is in force, if any. Nothing but a step changes desired: take
+ * one at once, the last sample will do. While it is in force
+ *  - scale: every step wants order->desired, whatever the policy wants and however old the depth is; the
+ * limits, and what the fleet itself has against a change (a rollout ...), still hold;
+ *  - pause: no step changes desired, the fallback included.
+ * When it ends, by its time or by a resume (kind NONE), the policy goes on from where the fleet is, and no
+ * shrink comes before it has been patient: they are held for scale_in_after, and their evidence begins anew.
+ * The caller writes an override record to the journal (controller_encode_override_record()), so that a replay
+ * knows. Returns 0, *ret_override (may be NULL) tells the order with its times; or -1 with err, nothing
+ * changed, when the order is not sound or asks for a number outside of the limits. */
+int controller_override(struct controller *ctl, const struct override_order *order, int64_t now_ms,
+                        struct override *ret_override, struct err *err) __attribute__((warn_unused_result));
+
+/* The order that is in force at now_ms; kind OVERRIDE_NONE when there is none. Valid until the next step or
+ * order. */
+const struct override *controller_get_override(const struct controller *ctl, int64_t now_ms);
+
 /* No shrink before now_ms + hold_ms; a later hold wins, an earlier one changes nothing. For a start without
  * usable state: hold_ms = controller_timing(ctl).scale_in_after_ms. */
 void controller_hold_shrink(struct controller *ctl, int64_t now_ms, int64_t hold_ms);
 struct policy_timing controller_timing(const struct controller *ctl);
 
 /* Complete state as one JSON object value
- * {"version":1,"policy":..,"desired":..,deadlines..,"policy_state":{..}} for the state file; deadlines are
- * epoch ms. */
+ * {"version":1,"policy":..,"desired":..,deadlines..,"override":{..},"policy_state":{..}} for the state file;
+ * deadlines are epoch ms; "override" is there while there is one. */
 void controller_save(const struct controller *ctl, struct jsonw *w);
 
 /* Puts back what controller_save() wrote, whole or not at all; desired is clamped to the limits that hold
@@ -119,9 +137,20 @@ int controller_restore(struct controller *ctl, const json_t *state, struct err *
 void controller_encode_config_record(const struct controller *ctl, const char *fleet, int64_t now_ms,
                                      struct jsonw *w);
 
+/* The record of an operator's order, as one JSON object value without newline:
+ * {"v":1,"t_ms":..,"fleet":name,"override":{override_encode_json()}}. */
+void controller_encode_override_record(const struct override *override, const char *fleet, int64_t now_ms,
+                                       struct jsonw *w);
+
+/* Gives the controller the order of such a record at the record's time. Returns 0, or -1 with err, ctl
+ * unchanged. */
+int controller_replay_override(struct controller *ctl, const json_t *record, struct err *err)
+    __attribute__((warn_unused_result));
+
 /* A controller exactly as it was when the record was written: feeding it the observations of the decision
- * records that follow (decision_parse_json(), then controller_step(ctl, &d.obs, d.t_ms, ..)) yields the same
- * decisions bit for bit. Returns it, to be destroyed by the caller, or NULL with err. */
+ * records that follow (decision_parse_json(), then controller_step(ctl, &d.obs, d.t_ms, ..)) and the orders
+ * among them (controller_replay_override()) yields the same decisions bit for bit. Returns it, to be
+ * destroyed by the caller, or NULL with err. */
 struct controller *controller_new_from_record(const json_t *record, struct err *err)
     __attribute__((warn_unused_result));
 

@@ -20,6 +20,8 @@ struct controller_state {
     int64_t scale_out_rank;     /* rank of the last growth; -1: none that a step could fall behind */
     int64_t scale_in_until_ms;  /* end of the scale-in cooldown */
 
+    struct override override; /* an operator's order, perhaps over by now; kind NONE: there is none */
+
     int64_t hold_until_ms; /* no shrink before */
     int64_t hold_ms;       /* length of that hold: bounds it when the clock goes back */
 

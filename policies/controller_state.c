@@ -48,7 +48,7 @@ static const struct option_row STATE_ROWS[] = {
 };
 
 /* Keys of the state object that no row reads. */
-static const char *const OTHER_KEYS[] = {"version", "policy", "policy_state", NULL};
+static const char *const OTHER_KEYS[] = {"version", "policy", "policy_state", "override", NULL};
 
 void controller_save(const struct controller *ctl, struct jsonw *w)
 {
@@ -56,6 +56,11 @@ void controller_save(const struct controller *ctl, struct jsonw *w)
     jsonw_key_int(w, "version", CONTROLLER_STATE_VERSION);
     jsonw_key_str(w, "policy", ctl->config.policy->name);
     options_dump(STATE_ROWS, &ctl->state, w);
+    /* Only while there is one: an older sluice, which knows of none, can read all other states. */
+    if (ctl->state.override.order.kind != OVERRIDE_NONE) {
+        jsonw_key(w, "override");
+        override_encode_json(&ctl->state.override, w);
+    }
     jsonw_key(w, "policy_state");
     jsonw_object(w);
     options_dump(ctl->config.policy->state, ctl->policy_state, w);
@@ -85,6 +90,14 @@ static int check_version(const json_t *state, struct err *err)
     return 0;
 }
 
+static int parse_override(const json_t *state, struct override *ret, struct err *err)
+{
+    const json_t *override = json_object_get(state, "override");
+    if (override == NULL)
+        return 0;
+    return override_parse_json(override, ret, err) == 0 ? 0 : err_prefix(err, "state");
+}
+
 int controller_restore(struct controller *ctl, const json_t *state, struct err *err)
 {
     const struct policy *policy = ctl->config.policy;
@@ -93,7 +106,8 @@ int controller_restore(struct controller *ctl, const json_t *state, struct err *
     int rc = -1;
     policy->init(ctl->config.params, policy_state);
     if (check_version(state, err) != 0 ||
-        parse_rows(STATE_ROWS, state, "state", OTHER_KEYS, &restored, err) != 0)
+        parse_rows(STATE_ROWS, state, "state", OTHER_KEYS, &restored, err) != 0 ||
+        parse_override(state, &restored.override, err) != 0)
         goto done;
     const char *name = json_string_value(json_object_get(state, "policy"));
     if (name == NULL) {
@@ -114,6 +128,14 @@ done:
     return rc;
 }
 
+static int check_journal_version(const json_t *version, struct err *err)
+{
+    if (json_integer_value(version) <= DECISION_VERSION)
+        return 0;
+    return err_set(err, "v: %" JSON_INTEGER_FORMAT ": this program reads journals up to version %d",
+                   json_integer_value(version), DECISION_VERSION);
+}
+
 void controller_encode_config_record(const struct controller *ctl, const char *fleet, int64_t now_ms,
                                      struct jsonw *w)
 {
@@ -128,6 +150,31 @@ void controller_encode_config_record(const struct controller *ctl, const char *f
     jsonw_end_object(w);
 }
 
+void controller_encode_override_record(const struct override *override, const char *fleet, int64_t now_ms,
+                                       struct jsonw *w)
+{
+    jsonw_object(w);
+    jsonw_key_int(w, "v", DECISION_VERSION);
+    jsonw_key_int(w, "t_ms", now_ms);
+    jsonw_key_str(w, "fleet", fleet);
+    jsonw_key(w, "override");
+    override_encode_json(override, w);
+    jsonw_end_object(w);
+}
+
+int controller_replay_override(struct controller *ctl, const json_t *record, struct err *err)
+{
+    struct override override;
+    const json_t *version = json_object_get(record, "v");
+    const json_t *time = json_object_get(record, "t_ms");
+    if (!json_is_integer(version) || !json_is_integer(time))
+        return err_set(err, "not an override record");
+    if (check_journal_version(version, err) != 0 ||
+        override_parse_json(json_object_get(record, "override"), &override, err) != 0)
+        return -1;
+    return controller_override(ctl, &override.order, json_integer_value(time), NULL, err);
+}
+
 struct controller *controller_new_from_record(const json_t *record, struct err *err)
 {
     struct controller_config parsed = {.params = NULL};
@@ -138,12 +185,8 @@ struct controller *controller_new_from_record(const json_t *record, struct err *
         (void)err_set(err, "not a config record");
         return NULL;
     }
-    if (json_integer_value(version) > DECISION_VERSION) {
-        (void)err_set(err, "v: %" JSON_INTEGER_FORMAT ": this program reads journals up to version %d",
-                      json_integer_value(version), DECISION_VERSION);
-        return NULL;
-    }
-    if (controller_config_parse(json_object_get(config, "capacity"), json_object_get(config, "policy"),
+    if (check_journal_version(version, err) != 0 ||
+        controller_config_parse(json_object_get(config, "capacity"), json_object_get(config, "policy"),
                                 json_integer_value(json_object_get(config, "poll_ms")), "config", &parsed,
                                 err) != 0)
         return NULL;

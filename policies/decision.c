@@ -1,6 +1,8 @@
 /* Decision records: names, JSON out and in, and plain words. Pure. */
 #include "policies/decision.h"
 
+#include "base/duration.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -85,6 +87,17 @@ static void encode_timers(const struct decision_timers *timers, struct jsonw *w)
     jsonw_end_object(w);
 }
 
+static void encode_override(const struct decision_override *override, struct jsonw *w)
+{
+    jsonw_key(w, "override");
+    jsonw_object(w);
+    jsonw_key_str(w, "kind", override_action(override->kind));
+    if (override->kind == OVERRIDE_SCALE)
+        jsonw_key_int(w, "desired", override->desired);
+    jsonw_key_int(w, "left_ms", override->left_ms);
+    jsonw_end_object(w);
+}
+
 void decision_encode_json(const struct decision *decision, struct jsonw *w)
 {
     jsonw_object(w);
@@ -105,6 +118,8 @@ void decision_encode_json(const struct decision *decision, struct jsonw *w)
         jsonw_null(w);
     else
         jsonw_int(w, decision->busy_floor);
+    if (decision->override.kind != OVERRIDE_NONE)
+        encode_override(&decision->override, w);
     jsonw_key_int(w, "from", decision->from);
     jsonw_key_int(w, "to", decision->to);
     jsonw_key_str(w, "why", decision_why_name(decision->why));
@@ -224,6 +239,23 @@ static int parse_why(const json_t *json, enum decision_why *ret, struct err *err
     return err_set(err, "why: unknown reason %.40s", text != NULL ? text : "(none)");
 }
 
+static int parse_override(const json_t *json, struct decision_override *ret, struct err *err)
+{
+    const char *kind = json_string_value(json_object_get(json, "kind"));
+    if (json == NULL)
+        return 0; /* none, or an older writer */
+    if (kind != NULL && strcmp(kind, override_action(OVERRIDE_SCALE)) == 0)
+        ret->kind = OVERRIDE_SCALE;
+    else if (kind != NULL && strcmp(kind, override_action(OVERRIDE_PAUSE)) == 0)
+        ret->kind = OVERRIDE_PAUSE;
+    else
+        return err_set(err, "override.kind: want \"scale\" or \"pause\"");
+    if (get_int(json, "left_ms", &ret->left_ms, err) != 0 ||
+        (ret->kind == OVERRIDE_SCALE && get_int(json, "desired", &ret->desired, err) != 0))
+        return err_prefix(err, "override");
+    return 0;
+}
+
 static int parse_result(const json_t *record, struct decision *decision, struct err *err)
 {
     const json_t *busy_floor = json_object_get(record, "busy_floor");
@@ -249,6 +281,7 @@ int decision_parse_json(const json_t *record, struct decision *ret_decision, str
         parse_proposal(json_object_get(record, "proposal"), &decision.proposal, err) != 0 ||
         parse_clamps(json_object_get(record, "clamps"), &decision, err) != 0 ||
         parse_timers(json_object_get(record, "timers_ms"), &decision.timers, err) != 0 ||
+        parse_override(json_object_get(record, "override"), &decision.override, err) != 0 ||
         parse_result(record, &decision, err) != 0)
         return -1;
     *ret_decision = decision;
@@ -336,10 +369,44 @@ static void append_policy_words(const struct decision *decision, struct strbuf *
         strbuf_append_str(out, decision->proposal.reason);
 }
 
+/* What an operator's order makes of the step, and what the policy wanted meanwhile. */
+static void append_override(const struct decision *decision, struct strbuf *out)
+{
+    const struct decision_override *override = &decision->override;
+    char left[48];
+    (void)duration_format((override->left_ms + 999) / 1000 * 1000, left);
+    if (decision->to != decision->from) {
+        strbuf_appendf(out, "scaled to %" PRId64 " by an operator, for %s", decision->to, left);
+        append_clamps(decision, out);
+        strbuf_appendf(out, " (was %" PRId64 ")", decision->from);
+        return;
+    }
+    strbuf_appendf(out, "hold at %" PRId64 ": ", decision->to);
+    if (override->kind == OVERRIDE_PAUSE)
+        strbuf_appendf(out, "paused by an operator, %s to go", left);
+    else
+        strbuf_appendf(out, "scale to %" PRId64 " by an operator, %s to go", override->desired, left);
+    append_clamps(decision, out);
+    if (decision->why != DECISION_WHY_PAUSED && decision->why != DECISION_WHY_PINNED)
+        strbuf_appendf(out, "; %s", decision_why_sentence(decision->why));
+    strbuf_append_str(out, "; the policy says: ");
+    if (decision->timers.stale_after_ms > 0) {
+        append_policy_words(decision, out);
+        append_source(decision, out);
+    } else {
+        append_blind(decision, out);
+        append_hint(decision, out);
+    }
+}
+
 void decision_text(const struct decision *decision, struct strbuf *out)
 {
     bool blind = decision->why == DECISION_WHY_VISIBLE_UNKNOWN ||
                  decision->why == DECISION_WHY_VISIBLE_STALE || decision->why == DECISION_WHY_QUEUE_EMPTY;
+    if (decision->override.kind != OVERRIDE_NONE) {
+        append_override(decision, out);
+        return;
+    }
     if (decision->to == decision->from) {
         strbuf_appendf(out, "hold at %" PRId64 ": ", decision->to);
         if (blind) {

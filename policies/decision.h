@@ -10,6 +10,7 @@
 #include "base/jsonw.h"
 #include "base/strbuf.h"
 #include "policies/observation.h"
+#include "policies/override.h"
 #include "policies/policy.h"
 
 #include <jansson.h>
@@ -23,7 +24,10 @@ enum { DECISION_VERSION = 1 };
     /* changes */                                                                                            \
     X(POLICY, policy, "the policy asked for it")                                                             \
     X(FALLBACK, fallback, "no fresh depth for fallback_after: the configured fallback")                      \
+    X(SCALED, scaled, "an operator ordered this number")                                                     \
     /* holds: why not */                                                                                     \
+    X(PINNED, pinned, "an operator ordered this number")                                                     \
+    X(PAUSED, paused, "an operator paused the policy: it changes nothing")                                   \
     X(SATISFIED, satisfied, "the policy wants what is there")                                                \
     X(AT_MAX, at_max, "the policy wants more, but max is reached")                                           \
     X(AT_MIN, at_min, "the policy wants fewer, but min is reached")                                          \
@@ -33,7 +37,8 @@ enum { DECISION_VERSION = 1 };
     X(ONE_SAMPLE, one_sample, "one sample never shrinks a fleet")                                            \
     X(BUSY, busy, "the workers that would go are busy")                                                      \
     X(BUSY_UNKNOWN, busy_unknown, "how busy the workers are is unknown, so none is taken away")              \
-    X(SHRINK_HELD, shrink_held, "shrinks are held for a while after a start without usable state")           \
+    X(SHRINK_HELD, shrink_held,                                                                              \
+      "shrinks are held for a while after an order or a start without usable state")                         \
     X(ROLLOUT, rollout, "a rollout is in progress: nothing is taken away")                                   \
     X(TASKS_FAIL, tasks_fail, "what was ordered does not start: no further growth")                          \
     X(FLEET_UNKNOWN, fleet_unknown, "what the fleet has is unknown or too old: hold")                        \
@@ -79,6 +84,13 @@ struct decision_timers {
 #undef X
 };
 
+/* The operator's order that was in force; kind OVERRIDE_NONE when there was none. */
+struct decision_override {
+    enum override_kind kind;
+    int64_t desired; /* SCALE only */
+    int64_t left_ms;
+};
+
 struct decision {
     int64_t seq;  /* counts this controller's steps from 1, over restarts when state is restored */
     int64_t t_ms; /* product time of the step */
@@ -88,6 +100,7 @@ struct decision {
     struct decision_clamp clamps[DECISION_CLAMP_COUNT];
     int clamp_count;
     struct decision_timers timers;
+    struct decision_override override;
     int64_t busy_floor; /* workers that are needed for what is busy; -1 when off or unknown */
     int64_t from, to;
     enum decision_why why;
@@ -101,7 +114,8 @@ const char *decision_why_sentence(enum decision_why why);
  * {"v":1,"seq":..,"t_ms":..,"policy":"threshold","obs":{"visible":{"value":412,"age_ms":12},"delayed":null,..},
  *  "proposal":{"desired":25,"reason":"step","rank":2,"leans_in":false,"terms":{..},"timers_ms":{..}},
  *  "clamps":[{"kind":"max","from":32,"to":30}],"timers_ms":{"scale_out_cooldown":60000,..},"busy_floor":null,
- *  "from":2,"to":25,"why":"policy"}. Doubles have 17 digits. */
+ *  "from":2,"to":25,"why":"policy"}. Doubles have 17 digits. Under an operator's order there is a member
+ *  "override":{"kind":"scale","desired":12,"left_ms":7140000} besides. */
 void decision_encode_json(const struct decision *decision, struct jsonw *w);
 
 /* Reads such a record. Returns 0; or -1 with err, *ret_decision untouched, when it is none or of a newer

@@ -178,6 +178,22 @@ static inline int64_t generator_depth_age_ms(const struct observation *obs, int6
                                                                       : obs->depth_max_age_ms.value;
 }
 
+/* Now and then an operator's order, some of them for a number that the limits forbid. */
+static inline bool generator_order(struct generator *g, const struct capacity *capacity,
+                                   struct override_order *ret)
+{
+    if (!generator_percent(g, 2))
+        return false;
+    *ret =
+        (struct override_order){.kind = (enum override_kind)generator_range(g, 0, 2), .uid = -1, .pid = -1};
+    (void)snprintf(ret->reason, sizeof ret->reason, "order %" PRId64, generator_range(g, 0, 9));
+    if (ret->kind != OVERRIDE_NONE)
+        ret->for_ms = generator_range(g, OVERRIDE_FOR_MIN_MS, generator_percent(g, 80) ? 120000 : 7200000);
+    if (ret->kind == OVERRIDE_SCALE)
+        ret->desired = generator_range(g, capacity->min - 1, capacity->max + 1);
+    return true;
+}
+
 static inline void generator_observe(struct generator *g, struct observation *obs, int64_t now_ms)
 {
     bool quiet = g->phase <= 1 && generator_percent(g, 80);
