@@ -3,9 +3,11 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "policies/controller.h"
+#include "supervisor/decision_ring.h"
 #include "supervisor/ecs_fleet.h"
 #include "supervisor/journal.h"
 #include "supervisor/local_fleet.h"
@@ -31,6 +33,8 @@ struct fleet_control {
     bool changed;
     struct decision last_change;
     uint64_t decisions, changes;
+    struct decision_ring runs;         /* the last decisions */
+    struct decision_ring changed_runs; /* those that changed something */
 
     struct strbuf written; /* what the state file has */
     bool state_stuck;      /* it has what we cannot use, and cannot put aside: leave it alone */
@@ -125,13 +129,10 @@ static void tell_change(const struct fleet_control *control, const struct decisi
     strbuf_clean_up(&text);
 }
 
-static void on_poll(void *arg)
+/* Observes, decides, and makes it so. Returns whether desired changed; its state is to be saved then. */
+static bool take_step(struct fleet_control *control, int64_t now_ms)
 {
-    struct fleet_control *control = arg;
     struct observation obs;
-    int64_t now_ms = clock_product_ms();
-    if (control->stopped)
-        return;
     observation_init(&obs);
     sqs_sensor_observe(control->sensor, now_ms, &obs);
     control->ops->observe(control->workers, now_ms, &obs);
@@ -140,15 +141,57 @@ static void on_poll(void *arg)
     control->decided = true;
     control->decisions++;
     journal_after_step(&control->journal, &control->last);
+    decision_ring_add(&control->runs, &control->last);
     if (control->last.to == control->last.from)
-        return;
+        return false;
     /* Workers first, then the slow part: the state file waits for the disk. */
     control->ops->set_desired(control->workers, control->last.to);
     control->changed = true;
     control->changes++;
     control->last_change = control->last;
+    decision_ring_add(&control->changed_runs, &control->last);
     tell_change(control, &control->last);
-    save_state(control, STATE_FILE_SYNCED); /* at every change */
+    return true;
+}
+
+static void on_poll(void *arg)
+{
+    struct fleet_control *control = arg;
+    if (!control->stopped && take_step(control, clock_product_ms()))
+        save_state(control, STATE_FILE_SYNCED); /* at every change */
+}
+
+/* ---- operators' orders ---- */
+
+static void tell_order(const struct fleet_control *control, const struct override *made)
+{
+    char length[48];
+    const struct override_order *order = &made->order;
+    LOG(LOG_WARNING, "an operator's order", LOG_STR("fleet", control->options.fleet->name),
+        LOG_STR("action", override_action(order->kind)), LOG_INT("desired", order->desired),
+        LOG_STR("for", duration_format(order->for_ms, length)), LOG_STR("reason", order->reason),
+        LOG_INT("uid", order->uid), LOG_INT("pid", order->pid));
+}
+
+int fleet_control_override(struct fleet_control *control, const struct override_order *order,
+                           struct fleet_control_ordered *ret_ordered, struct err *err)
+{
+    struct fleet_control_ordered ordered = {.save_error = {.text = ""}};
+    int64_t now_ms = clock_product_ms();
+    if (control->stopped)
+        return err_set(err, "the supervisor is draining its workers to leave: it takes no orders");
+    ordered.replaced = *controller_get_override(control->controller, now_ms);
+    journal_before_step(&control->journal, now_ms);
+    if (controller_override(control->controller, order, now_ms, &ordered.made, err) != 0)
+        return -1;
+    journal_after_override(&control->journal, &ordered.made, now_ms);
+    tell_order(control, &ordered.made);
+    (void)take_step(control, now_ms);
+    ordered.decision = control->last;
+    save_state(control, STATE_FILE_SYNCED);
+    ordered.save_error = control->save_error;
+    *ret_ordered = ordered;
+    return 0;
 }
 
 static void on_url(void *arg, const char *queue_url)
@@ -231,6 +274,8 @@ struct fleet_control *fleet_control_new(const struct fleet_control_options *opti
     control->controller = controller_new(&fleet->controller);
     journal_init(&control->journal, config->state_dir, fleet->name, control->controller,
                  (enum config_journal)fleet->journal);
+    decision_ring_init(&control->runs, FLEET_CONTROL_RUNS);
+    decision_ring_init(&control->changed_runs, FLEET_CONTROL_CHANGES);
     loop_timer_init(&control->save_timer, options->base, on_save_timer, control);
     if (fleet->type == FLEET_ECS)
         make_ecs(control);
@@ -257,6 +302,8 @@ void fleet_control_destroy(struct fleet_control *control)
     control->ops->destroy(control->workers);
     loop_timer_clean_up(&control->save_timer);
     journal_clean_up(&control->journal);
+    decision_ring_clean_up(&control->runs);
+    decision_ring_clean_up(&control->changed_runs);
     strbuf_clean_up(&control->written);
     controller_destroy(control->controller);
     free(control);
@@ -327,6 +374,48 @@ static void write_decision(struct jsonw *w, const char *key, bool known, const s
     strbuf_clean_up(&text);
 }
 
+/* The order in force, or null; for people who wonder why nothing moves. */
+static void write_override(const struct fleet_control *control, int64_t now_ms, struct jsonw *w)
+{
+    const struct override *override = controller_get_override(control->controller, now_ms);
+    jsonw_key(w, "override");
+    if (override->order.kind == OVERRIDE_NONE)
+        jsonw_null(w);
+    else
+        override_encode_json(override, w);
+    jsonw_key_int(w, "override_left_ms",
+                  override->order.kind == OVERRIDE_NONE ? 0 : override->until_ms - now_ms);
+}
+
+static void write_capacity(const struct capacity *capacity, struct jsonw *w)
+{
+    jsonw_key(w, "capacity");
+    jsonw_object(w);
+    jsonw_key_int(w, "min", capacity->min);
+    jsonw_key_int(w, "target", capacity->target);
+    jsonw_key_int(w, "max", capacity->max);
+    jsonw_end_object(w);
+}
+
+void fleet_control_write_explain(const struct fleet_control *control, size_t last, int64_t now_ms,
+                                 struct jsonw *w)
+{
+    const struct config_fleet *fleet = control->options.fleet;
+    jsonw_object(w);
+    jsonw_key_int(w, "v", 1);
+    jsonw_key_str(w, "fleet", fleet->name);
+    jsonw_key_int(w, "now_ms", now_ms);
+    write_capacity(&fleet->controller.capacity, w);
+    jsonw_key_str(w, "policy", fleet->controller.policy->name);
+    jsonw_key_int(w, "desired", controller_desired(control->controller));
+    write_override(control, now_ms, w);
+    jsonw_key(w, "last");
+    decision_ring_write(&control->runs, last, now_ms, w);
+    jsonw_key(w, "changes");
+    decision_ring_write(&control->changed_runs, last, now_ms, w);
+    jsonw_end_object(w);
+}
+
 /* What the controller still waits for, counted on from the last decision. */
 static void write_timers(const struct fleet_control *control, int64_t now_ms, struct jsonw *w)
 {
@@ -378,13 +467,9 @@ void fleet_control_write_status(const struct fleet_control *control, int64_t now
     jsonw_key_bool(w, "draining", control->stopped);
     jsonw_key(w, "queue");
     sqs_sensor_write_status(control->sensor, now_ms, w);
-    jsonw_key(w, "capacity");
-    jsonw_object(w);
-    jsonw_key_int(w, "min", fleet->controller.capacity.min);
-    jsonw_key_int(w, "target", fleet->controller.capacity.target);
-    jsonw_key_int(w, "max", fleet->controller.capacity.max);
-    jsonw_end_object(w);
+    write_capacity(&fleet->controller.capacity, w);
     jsonw_key_str(w, "policy", fleet->controller.policy->name);
+    write_override(control, now_ms, w);
     control->ops->write_status(control->workers, now_ms, w);
     jsonw_key_int(w, "orphans", (int64_t)orphans_count(control->options.orphans, fleet->name));
     jsonw_key_int(w, "decisions", (int64_t)control->decisions);

@@ -18,6 +18,11 @@ struct ecs_pool;
 struct event_base;
 struct fleet_control;
 
+enum {
+    FLEET_CONTROL_RUNS = 32,    /* of decisions alike that are kept in memory */
+    FLEET_CONTROL_CHANGES = 16, /* decisions that changed something, likewise */
+};
+
 struct fleet_control_options {
     struct event_base *base;
     struct reaper *reaper;
@@ -51,6 +56,24 @@ void fleet_control_disown(struct fleet_control *control);
 
 /* Kills what still drains. */
 void fleet_control_hurry(struct fleet_control *control);
+
+/* What came of an operator's order. */
+struct fleet_control_ordered {
+    struct override made;     /* the order, with its times */
+    struct override replaced; /* what was in force before it; kind OVERRIDE_NONE: nothing */
+    struct decision decision; /* the step that followed at once */
+    struct err save_error;    /* text "": the state is on the disk; else a restart forgets the order */
+};
+
+/* Gives an operator's order to the fleet, in the journal, in the log and in the state file, and takes a step
+ * at once. Returns 0; or -1 with err, nothing changed, when the fleet refuses it. */
+int fleet_control_override(struct fleet_control *control, const struct override_order *order,
+                           struct fleet_control_ordered *ret_ordered, struct err *err)
+    __attribute__((warn_unused_result));
+
+/* Writes GET /v1/explain: the newest `last` runs of decisions and as many changes (decision_ring.h). */
+void fleet_control_write_explain(const struct fleet_control *control, size_t last, int64_t now_ms,
+                                 struct jsonw *w);
 
 /* Writes the fleet's object of GET /v1/status. */
 void fleet_control_write_status(const struct fleet_control *control, int64_t now_ms, struct jsonw *w);

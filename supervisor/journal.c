@@ -180,18 +180,40 @@ static void append_kept_config(struct journal *journal)
     journal->wants_config = append_line(journal) != 0;
 }
 
-void journal_after_step(struct journal *journal, const struct decision *decision)
+/* Whether a record may be written into journal->line, which is empty then. Without the config record in front
+ * of it a record says nothing: that failure is counted already. */
+static bool begin_record(struct journal *journal)
 {
-    if (journal->mode == JOURNAL_OFF || (journal->mode == JOURNAL_CHANGES && decision->to == decision->from))
-        return;
+    if (journal->mode == JOURNAL_OFF)
+        return false;
     if (journal->fd >= 0 && journal->mode == JOURNAL_CHANGES)
         append_kept_config(journal);
-    /* Without the config record in front of it a record says nothing: that failure is counted already. */
-    if (journal->fd < 0 || journal->wants_config)
-        return;
     strbuf_clear(&journal->line);
-    struct jsonw w = JSONW_INIT(&journal->line);
-    decision_encode_json(decision, &w);
+    return journal->fd >= 0 && !journal->wants_config;
+}
+
+static void end_record(struct journal *journal)
+{
     if (append_line(journal) == 0)
         note_success(journal);
+}
+
+void journal_after_step(struct journal *journal, const struct decision *decision)
+{
+    if (journal->mode == JOURNAL_CHANGES && decision->to == decision->from)
+        return;
+    if (!begin_record(journal))
+        return;
+    struct jsonw w = JSONW_INIT(&journal->line);
+    decision_encode_json(decision, &w);
+    end_record(journal);
+}
+
+void journal_after_override(struct journal *journal, const struct override *override, int64_t now_ms)
+{
+    if (!begin_record(journal))
+        return;
+    struct jsonw w = JSONW_INIT(&journal->line);
+    controller_encode_override_record(override, journal->fleet, now_ms, &w);
+    end_record(journal);
 }

@@ -1,9 +1,10 @@
 /*
- * The journal of a fleet's decisions: state_dir/FLEET.journal.jsonl, one JSON object a line, O_APPEND and one
- * write a record. Each file opens with a config record, so that it can be replayed alone; when a file is full
- * it becomes .1, .1 becomes .2 and so on, and the oldest goes. Where changes alone are written, each has its
- * own config record before it, since the steps in between are missing. A failed write is counted and shown,
- * and never stops a decision.
+ * The journal of a fleet's decisions and operators' orders: state_dir/FLEET.journal.jsonl, one JSON object a
+ * line (a config record has "config", a decision "obs", an order neither), O_APPEND and one write a record.
+ * Each file opens with a config record, so that it can be replayed alone; when a file is full it becomes .1,
+ * .1 becomes .2 and so on, and the oldest goes. Where changes alone are written, each has its own config
+ * record before it, since the steps in between are missing. A failed write is counted and shown, and never
+ * stops a decision.
  */
 #ifndef SLUICE_SUPERVISOR_JOURNAL_H
 #define SLUICE_SUPERVISOR_JOURNAL_H
@@ -53,5 +54,9 @@ void journal_reopen(struct journal *journal);
  */
 void journal_before_step(struct journal *journal, int64_t now_ms);
 void journal_after_step(struct journal *journal, const struct decision *decision);
+
+/* After an operator's order was given to the controller: journal_before_step() comes before that, as before a
+ * step. Orders are written in every mode but off. */
+void journal_after_override(struct journal *journal, const struct override *override, int64_t now_ms);
 
 #endif
