@@ -4,6 +4,7 @@
 #include "base/jsonw.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 static const struct {
     enum status_method method;
@@ -226,6 +228,21 @@ static char *decode_path(const struct evhttp_request *request)
     return NULL;
 }
 
+/* The kernel knows who connected; over TCP it tells no process and the user -1. */
+static void find_peer(struct evhttp_request *raw, struct status_request *request)
+{
+    struct ucred peer = {.pid = 0};
+    socklen_t len = sizeof peer;
+    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp_request_get_connection(raw)));
+    request->peer_uid = request->peer_pid = -1;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+        return;
+    if (peer.uid != (uid_t)-1)
+        request->peer_uid = peer.uid;
+    if (peer.pid > 0)
+        request->peer_pid = peer.pid;
+}
+
 void status_server_answer(struct evhttp_request *raw, const struct status_server_options *options,
                           const char *token)
 {
@@ -238,6 +255,7 @@ void status_server_answer(struct evhttp_request *raw, const struct status_server
                                      .body = "",
                                      .headers = headers};
     struct status_reply reply = {.code = 200, .content_type = "application/json", .body = STRBUF_INIT};
+    find_peer(raw, &request);
     if (token != NULL && !status_token_matches(status_request_header(&request, "Authorization"), token)) {
         (void)evhttp_add_header(evhttp_request_get_output_headers(raw), "WWW-Authenticate", "Bearer");
         status_reply_error(&reply, 401, "a token is needed: Authorization: Bearer ...");

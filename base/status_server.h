@@ -34,6 +34,8 @@ struct status_request {
     const char *content_type;  /* as sent; NULL: none */
     const char *body;          /* NUL-terminated, which is not counted; never NULL */
     size_t body_len;
+    int64_t peer_uid,
+        peer_pid; /* of the process that connected to a unix socket (SO_PEERCRED); -1: unknown */
     const void *headers, *query; /* for the functions below */
 };
 /* A header of the request by its name in any case; NULL: not sent. */

@@ -12,6 +12,7 @@
 #include "supervisor/admin_server.h"
 #include "supervisor/ecs_pool.h"
 #include "supervisor/endpoint_rule.h"
+#include "supervisor/fleet_api.h"
 #include "supervisor/fleet_control.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
@@ -138,8 +139,22 @@ static void write_status(void *arg, const struct status_request *request, struct
     strbuf_append_char(&reply->body, '\n');
 }
 
+static void take_order(void *arg, const struct status_request *request, struct status_reply *reply)
+{
+    const struct daemon *daemon = arg;
+    fleet_api_order(daemon->config, daemon->fleets, request, reply);
+}
+
+static void write_explain(void *arg, const struct status_request *request, struct status_reply *reply)
+{
+    const struct daemon *daemon = arg;
+    fleet_api_explain(daemon->config, daemon->fleets, request, reply);
+}
+
 static const struct status_route ROUTES[] = {
     {.path = "/v1/status", .fn = write_status},
+    {.path = "/v1/explain", .fn = write_explain},
+    {.path = "/v1/fleets/", .fn = take_order, .methods = STATUS_POST, .body_max = FLEET_API_BODY_MAX},
     {.path = NULL},
 };
 

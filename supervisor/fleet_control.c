@@ -294,6 +294,11 @@ struct fleet_control *fleet_control_new(const struct fleet_control_options *opti
     return control;
 }
 
+const char *fleet_control_name(const struct fleet_control *control)
+{
+    return control->options.fleet->name;
+}
+
 void fleet_control_destroy(struct fleet_control *control)
 {
     if (control == NULL)
@@ -412,7 +417,7 @@ void fleet_control_write_explain(const struct fleet_control *control, size_t las
     jsonw_key(w, "last");
     decision_ring_write(&control->runs, last, now_ms, w);
     jsonw_key(w, "changes");
-    decision_ring_write(&control->changed_runs, last, now_ms, w);
+    decision_ring_write(&control->changed_runs, FLEET_CONTROL_CHANGES, now_ms, w);
     jsonw_end_object(w);
 }
 

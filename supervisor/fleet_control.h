@@ -71,7 +71,11 @@ int fleet_control_override(struct fleet_control *control, const struct override_
                            struct fleet_control_ordered *ret_ordered, struct err *err)
     __attribute__((warn_unused_result));
 
-/* Writes GET /v1/explain: the newest `last` runs of decisions and as many changes (decision_ring.h). */
+/* As in the configuration. */
+const char *fleet_control_name(const struct fleet_control *control);
+
+/* Writes GET /v1/explain: the newest `last` runs of decisions, and all changes that are kept
+ * (decision_ring.h). */
 void fleet_control_write_explain(const struct fleet_control *control, size_t last, int64_t now_ms,
                                  struct jsonw *w);
 
