@@ -2,28 +2,35 @@
 #ifndef SLUICE_LOCALAWS_API_H
 #define SLUICE_LOCALAWS_API_H
 
+#include "localaws/cloudwatch_ops.h"
 #include "localaws/ecs_ops.h"
 #include "localaws/sqs_request.h"
 
 enum api {
     API_SQS,
     API_ECS,
-    API_ECS_AGENT, /* what a task calls: ECS_AGENT_URI */
+    API_ECS_AGENT,  /* what a task calls: ECS_AGENT_URI */
+    API_CLOUDWATCH, /* from here on services of rpc.h */
+    API_RPC_END,
 };
 
-/* The operations of SQS, then those of ECS. No two have the same name. */
-enum { API_OP_ECS = SQS_OP_MAX, API_OP_MAX = API_OP_ECS + ECS_OP_MAX };
+/* The operations of each service, one after the other. No two have the same name. */
+enum {
+    API_OP_ECS = SQS_OP_MAX,
+    API_OP_CLOUDWATCH = API_OP_ECS + ECS_OP_MAX,
+    API_OP_MAX = API_OP_CLOUDWATCH + CLOUDWATCH_OP_MAX,
+};
 
-static inline const char *api_op_name(int op)
-{
-    return op < API_OP_ECS ? sqs_op_name((enum sqs_op)op) : ecs_op_name((enum ecs_op)(op - API_OP_ECS));
-}
-
+const char *api_op_name(int op);
 /* API_OP_MAX when there is none of this name. */
-static inline int api_op_find(struct slice name)
+int api_op_find(struct slice name);
+
+static inline bool api_is_rpc(enum api api)
 {
-    int op = (int)sqs_op_find(name);
-    return op < SQS_OP_MAX ? op : API_OP_ECS + (int)ecs_op_find(name);
+    return api >= API_CLOUDWATCH && api < API_RPC_END;
 }
+/* The service of an api of rpc.h, and the number of its first operation. */
+const struct rpc_service *api_rpc_service(enum api api);
+int api_rpc_first_op(enum api api);
 
 #endif

@@ -14,6 +14,7 @@ static const char *const KIND_NAMES[] = {
     [FAULT_TRUNCATE] = "truncate",
     [FAULT_DUPLICATE] = "duplicate",
     [FAULT_ENTRY_ERROR] = "entry_error",
+    [FAULT_GAP] = "gap",
     [FAULT_LATENCY] = "latency",
     [FAULT_STALE_COUNTS] = "stale_counts",
     [FAULT_NOISY_COUNTS] = "noisy_counts",
@@ -44,8 +45,8 @@ static int read_kind(const char *text, struct fault_rule *rule, struct err *err)
     }
     return err_set(
         err,
-        "kind \"%s\" is none of error, throttle, hang, reset, truncate, duplicate, entry_error, latency,"
-        " stale_counts, noisy_counts",
+        "kind \"%s\" is none of error, throttle, hang, reset, truncate, duplicate, entry_error, gap,"
+        " latency, stale_counts, noisy_counts",
         text);
 }
 
@@ -53,7 +54,7 @@ static int read_operation(const char *text, struct fault_rule *rule, struct err 
 {
     rule->op = strcmp(text, "*") == 0 ? API_OP_MAX : api_op_find(slice_of(text));
     if (rule->op == API_OP_MAX && strcmp(text, "*") != 0)
-        return err_set(err, "operation \"%s\" is neither \"*\" nor an operation of SQS or ECS", text);
+        return err_set(err, "operation \"%s\" is neither \"*\" nor an operation that is known here", text);
     return 0;
 }
 

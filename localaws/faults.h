@@ -19,6 +19,7 @@ enum fault_kind {
     FAULT_TRUNCATE,
     FAULT_DUPLICATE,
     FAULT_ENTRY_ERROR,
+    FAULT_GAP,
     FAULT_LATENCY, /* from here on: combine with everything */
     FAULT_STALE_COUNTS,
     FAULT_NOISY_COUNTS,

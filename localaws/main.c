@@ -1,6 +1,7 @@
 /*
- * sluice-localaws: SQS and ECS on loopback, in memory, for development, demo and tests (docs/localaws.md).
- * Reads options, listens, prints one line when it is ready and serves until a signal ends it.
+ * sluice-localaws: SQS, ECS and CloudWatch on loopback, in memory, for development, demo and tests
+ * (docs/localaws.md). Reads options, listens, prints one line when it is ready and serves until a signal ends
+ * it.
  */
 #include "aws/digest.h"
 #include "base/clock.h"
@@ -35,6 +36,9 @@ struct localaws_options {
     int64_t ecs_visible_after_ms; /* product */
     int ecs_scale_in;             /* index into ECS_SCALE_IN: enum ecs_victims */
     char *ecs_task_logs;
+    int64_t cloudwatch_delay_ms;  /* product */
+    int64_t cloudwatch_active_ms; /* product */
+    double cloudwatch_gaps;
     bool version;
 };
 
@@ -130,6 +134,30 @@ static const struct option_row ROWS[] = {
      .offset = FIELD(ecs_task_logs),
      .unit = "DIRECTORY",
      .help = "a file for what each ECS task writes, instead of standard error"},
+    {.name = "cloudwatch_delay",
+     .type = OPTION_DURATION,
+     .offset = FIELD(cloudwatch_delay_ms),
+     .fallback = "60s",
+     .min = 0,
+     .max = 3600000,
+     .unit = "DURATION",
+     .help = "from the end of a minute until the metrics of queues can be read"},
+    {.name = "cloudwatch_gaps",
+     .type = OPTION_DOUBLE,
+     .offset = FIELD(cloudwatch_gaps),
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .unit = "SHARE",
+     .help = "share of a queue's minutes whose metrics never come"},
+    {.name = "cloudwatch_active",
+     .type = OPTION_DURATION,
+     .offset = FIELD(cloudwatch_active_ms),
+     .fallback = "6h",
+     .min = 60000,
+     .max = 86400000,
+     .unit = "DURATION",
+     .help = "a queue that is empty and was not called for so long has no metrics"},
     {.name = "version",
      .type = OPTION_BOOL,
      .offset = FIELD(version),
@@ -148,10 +176,9 @@ struct program {
 static int print_help(void)
 {
     struct strbuf text = STRBUF_INIT;
-    strbuf_append_str(
-        &text,
-        "Usage: sluice-localaws [options]\n\nSQS and ECS on loopback, in memory. Prints one line of JSON with"
-        " its URL when it is ready.\n\nOptions:\n");
+    strbuf_append_str(&text, "Usage: sluice-localaws [options]\n\nSQS, ECS and CloudWatch on loopback, in "
+                             "memory. Prints one line of JSON with"
+                             " its URL when it is ready.\n\nOptions:\n");
     options_help(ROWS, &text);
     (void)fputs(strbuf_str(&text), stdout);
     strbuf_clean_up(&text);
@@ -247,6 +274,9 @@ static int start(struct program *program, struct err *err)
                                                    .visible_after_ms = o->ecs_visible_after_ms,
                                                    .victims = (enum ecs_victims)o->ecs_scale_in,
                                                    .task_logs = o->ecs_task_logs};
+    service_options.metrics = (struct metrics_settings){.delay_ms = o->cloudwatch_delay_ms,
+                                                        .active_after_ms = o->cloudwatch_active_ms,
+                                                        .gaps = o->cloudwatch_gaps};
     if (o->verify_signatures) {
         service_options.access_key = o->access_key != NULL ? o->access_key : getenv("AWS_ACCESS_KEY_ID");
         service_options.secret_key = o->secret_key != NULL ? o->secret_key : getenv("AWS_SECRET_ACCESS_KEY");

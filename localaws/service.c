@@ -15,6 +15,8 @@ static void execute(const struct turn *turn)
 {
     if (turn->api == API_SQS)
         service_execute_sqs(turn);
+    else if (api_is_rpc(turn->api))
+        service_execute_rpc(turn);
     else
         service_execute_ecs(turn);
 }
@@ -100,7 +102,7 @@ static void on_request(void *arg, struct http_conn *conn, struct http_request *h
     else if (slice_starts_with(target, ECS_TARGET_PREFIX) ||
              slice_starts_with(target, ECS_SCALING_TARGET_PREFIX))
         service_on_ecs_request(&turn, target);
-    else
+    else if (!service_on_rpc_request(&turn, target))
         service_on_sqs_request(&turn, target);
 }
 
@@ -131,6 +133,9 @@ struct service *service_new(struct event_base *base, const struct service_option
     ecs.account = service->engine->account;
     ecs.seed = seed[0] ^ seed[3];
     service->ecs = ecs_api_new(base, &ecs);
+    metrics_init(&service->metrics, &options->metrics, clock_product_ms());
+    loop_timer_init(&service->metrics_timer, base, service_on_metrics_timer, service);
+    service_on_metrics_timer(service);
     service->verifies = options->access_key != NULL;
     service->auth = (struct auth){
         .access_key = options->access_key, .secret_key = options->secret_key, .region = service->region};
@@ -149,6 +154,8 @@ void service_free(struct service *service)
     }
     loop_timer_clean_up(&service->engine_timer);
     ecs_api_free(service->ecs);
+    loop_timer_clean_up(&service->metrics_timer);
+    metrics_clean_up(&service->metrics);
     sqs_engine_free(service->engine);
     faults_clean_up(&service->faults);
     strbuf_clean_up(&service->body);

@@ -1,5 +1,5 @@
 /*
- * The endpoint of SQS and ECS: takes HTTP requests, tells protocol and operation, verifies signatures, lets
+ * The endpoint of all services: takes HTTP requests, tells protocol and operation, verifies signatures, lets
  * faults happen, runs operations on the engine and answers, at once or when a wait is over. Product time
  * comes in here. One thread.
  */
@@ -12,6 +12,7 @@
 #include "localaws/ecs_api.h"
 #include "localaws/faults.h"
 #include "localaws/http_server.h"
+#include "localaws/metrics.h"
 #include "localaws/sqs_ops.h"
 
 struct service_options {
@@ -19,7 +20,8 @@ struct service_options {
     const char *account;
     const char *access_key, *secret_key; /* NULL: signatures are not verified */
     bool redelivers_first;               /* see sqs_queue.h */
-    struct ecs_api_options ecs;          /* region, account and seed are ours to fill in */
+    struct metrics_settings metrics;
+    struct ecs_api_options ecs; /* region, account and seed are ours to fill in */
 };
 
 /* For /_localaws/stats. */

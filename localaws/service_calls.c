@@ -54,7 +54,7 @@ static const char *content_type(const struct turn *turn)
     if (turn->api == API_ECS_AGENT)
         return "application/json";
     if (turn->api == API_ECS)
-        return "application/x-amz-json-1.1";
+        return "application/x-amz-json-1.1"; /* the others speak 1.0 */
     return turn->protocol == SQS_PROTOCOL_JSON ? "application/x-amz-json-1.0" : "text/xml";
 }
 
@@ -80,7 +80,7 @@ void service_write_headers(const struct turn *turn, const char *query_error, boo
     strbuf_append_str(headers, "x-amzn-RequestId: ");
     strbuf_append_str(headers, turn->request_id);
     strbuf_append(headers, "\r\n", 2);
-    if (query_error != NULL && turn->api == API_SQS && turn->protocol == SQS_PROTOCOL_JSON)
+    if (query_error != NULL && turn->protocol == SQS_PROTOCOL_JSON)
         strbuf_appendf(headers, "x-amzn-query-error: %s;%s\r\n", query_error,
                        sender_fault ? "Sender" : "Receiver");
 }
@@ -103,6 +103,8 @@ int service_write_failure(const struct turn *turn, const struct sqs_failure *fai
 {
     struct service *service = turn->service;
     const struct sqs_error_info *info = sqs_error_info(failure->error);
+    if (api_is_rpc(turn->api))
+        return service_write_rpc_refusal(turn, failure);
     if (turn->api != API_SQS)
         return write_ecs_failure(turn, info->shape, 400, failure->message);
     strbuf_clear(&service->body);
@@ -126,6 +128,8 @@ static int write_injected_ecs(const struct turn *turn, const struct fault_rule *
 static int write_injected(const struct turn *turn, const struct fault_rule *rule)
 {
     struct service *service = turn->service;
+    if (api_is_rpc(turn->api))
+        return service_write_injected_rpc(turn, rule);
     if (turn->api != API_SQS)
         return write_injected_ecs(turn, rule);
     enum sqs_error fallback = rule->kind == FAULT_THROTTLE ? SQS_THROTTLED : SQS_INTERNAL;
@@ -200,7 +204,8 @@ bool service_fault_instead(const struct turn *turn)
         return false;
     switch (plan->main.kind) {
     case FAULT_ENTRY_ERROR:
-        if (turn->api == API_SQS && sqs_op_is_batch((enum sqs_op)turn->op))
+        if (turn->op == API_OP_CLOUDWATCH + CLOUDWATCH_GET_METRIC_DATA ||
+            (turn->api == API_SQS && sqs_op_is_batch((enum sqs_op)turn->op)))
             return false;
         service_send_reply(turn, write_injected(turn, &plan->main), &turn->service->headers,
                            &turn->service->body, false);

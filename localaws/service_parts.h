@@ -4,6 +4,7 @@
 
 #include "localaws/service.h"
 
+#include "localaws/metrics.h"
 #include "localaws/sqs_decode.h"
 
 /* What a call waits for before it goes on; each value but the last has a deadline or a waiter behind it. */
@@ -23,7 +24,7 @@ struct call {
     enum call_wait wait;
     struct loop_timer timer; /* CALL_FOR_START, CALL_FOR_ANSWER */
     enum api api;
-    enum sqs_protocol protocol; /* API_SQS */
+    enum sqs_protocol protocol; /* API_SQS and those of rpc.h */
     int op;
     char request_id[SQS_UUID_BYTES];
     struct fault_plan plan;
@@ -40,7 +41,7 @@ struct turn {
     struct http_conn *conn;
     struct http_request *http;
     enum api api;
-    enum sqs_protocol protocol;  /* API_SQS */
+    enum sqs_protocol protocol;  /* API_SQS and those of rpc.h */
     int op;                      /* see api.h */
     struct sqs_request *request; /* API_SQS */
     const char *request_id;
@@ -52,6 +53,8 @@ struct service {
     struct http_server *server;
     struct sqs_engine *engine;
     struct ecs_api *ecs;
+    struct metrics metrics;
+    struct loop_timer metrics_timer; /* the end of the minute */
     struct auth auth;
     bool verifies;
     char *region; /* owned */
@@ -96,16 +99,30 @@ void service_finish(const struct turn *turn, int status);
 /* True when a fault wants that the operation does not happen; the request has then been dealt with. */
 bool service_fault_instead(const struct turn *turn);
 
-/* ---- service_sqs.c, service_ecs.c: the operations ---- */
+/* ---- service_sqs.c, service_ecs.c, service_rpc.c: the operations ---- */
 
 /* Run the operation, unless a fault is in the way, and answer or wait. */
 void service_execute_sqs(const struct turn *turn);
 void service_execute_ecs(const struct turn *turn);
+void service_execute_rpc(const struct turn *turn);
 /* A request of this API: checks and decodes it, then begins. target: X-Amz-Target, absent for the Query
  * protocol. */
 void service_on_sqs_request(struct turn *turn, struct slice target);
 void service_on_ecs_request(struct turn *turn, struct slice target);
 void service_on_agent_request(struct turn *turn);
+/* False when the request is for none of the services of rpc.h. */
+bool service_on_rpc_request(struct turn *turn, struct slice target);
+
+/* Fill scratch body and headers with an error of a service of rpc.h; return the HTTP status. extras: further
+ * members, or NULL. */
+int service_write_rpc_error(const struct turn *turn, const struct rpc_error *error, int status,
+                            const char *message, const json_t *extras);
+int service_write_rpc_refusal(const struct turn *turn, const struct sqs_failure *failure);
+int service_write_injected_rpc(const struct turn *turn, const struct fault_rule *rule);
+
+/* Publishes the metrics of the minute that has ended, if one has; before the engine of SQS goes on. */
+void service_roll_metrics(struct service *service, int64_t now_ms);
+void service_on_metrics_timer(void *arg);
 /* Wakes the engine of SQS when it wants to be. */
 void service_arm_engine_timer(struct service *service, int64_t now_ms);
 void service_on_engine_timer(void *arg);

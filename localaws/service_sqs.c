@@ -30,6 +30,7 @@ static int64_t engine_now_ms(struct service *service)
 static void settle(struct service *service)
 {
     int64_t now_ms = engine_now_ms(service);
+    service_roll_metrics(service, now_ms);
     sqs_engine_settle(service->engine, now_ms);
     service_arm_engine_timer(service, now_ms);
 }
@@ -182,6 +183,7 @@ void service_execute_sqs(const struct turn *turn)
                                   .protocol = turn->protocol,
                                   .request_id = turn->request_id,
                                   .now_ms = engine_now_ms(service)};
+    service_roll_metrics(service, context.now_ms);
     sqs_engine_settle(service->engine, context.now_ms);
     if (run_operation(turn, &context, &failure) != SQS_OK) {
         service->stats.failures[turn->op]++;

@@ -145,10 +145,20 @@ static int64_t exact_us(const struct sqs_engine *engine, int64_t now_ms)
     return engine->now_us / 1000 == now_ms ? engine->now_us : now_ms * 1000;
 }
 
+static void count_sent(struct sqs_queue *queue, size_t bytes)
+{
+    struct sqs_minute *minute = &queue->minute;
+    minute->bytes_min = minute->sent == 0 || bytes < minute->bytes_min ? bytes : minute->bytes_min;
+    minute->bytes_max = bytes > minute->bytes_max ? bytes : minute->bytes_max;
+    minute->bytes += bytes;
+    minute->sent++;
+}
+
 static void count_received(struct sqs_message *m, int64_t now_us)
 {
     struct sqs_queue_stats *stats = &m->queue->stats;
     stats->received++;
+    m->queue->minute.received++;
     m->last_receive_us = now_us;
     if (stats->first_receive_us == 0)
         stats->first_receive_us = now_us;
@@ -299,6 +309,7 @@ static void end_waits(struct sqs_queue *queue, int64_t now_ms)
         struct sqs_waiter *waiter = HEAP_OWNER(heap_top(&queue->waiter_ends), struct sqs_waiter, due);
         sqs_queue_remove_waiter(waiter);
         queue->stats.empty_receives++;
+        queue->minute.empty_receives++;
         waiter->fn(waiter, SQS_WAIT_TIMEOUT, NULL, 0);
     }
 }
@@ -386,6 +397,7 @@ struct sqs_message *sqs_engine_send(struct sqs_engine *engine, struct sqs_queue 
     }
     sqs_queue_put(queue, m, true, delay_ms > 0 ? SQS_DELAYED : SQS_VISIBLE, now_ms + delay_ms);
     queue->stats.sent++;
+    count_sent(queue, sqs_message_spec_bytes(spec));
     sqs_engine_touch(engine, queue);
     return m;
 }
@@ -472,6 +484,7 @@ enum sqs_error sqs_engine_delete_message(struct sqs_engine *engine, struct sqs_q
         return failure->error;
     if (m != NULL && queue->fifo != NULL && (!is_latest || m->state != SQS_IN_FLIGHT))
         return fail_expired(handle, failure); /* a standard queue is more lenient */
+    queue->minute.deleted++;
     if (m == NULL || !is_latest)
         return SQS_OK;
     count_deleted(m, exact_us(engine, now_ms));

@@ -338,7 +338,10 @@ static enum sqs_error run(struct sqs_context *context, struct sqs_request *reque
         return sqs_fail(failure, SQS_UNSUPPORTED_OPERATION, "sluice-localaws does not have %s.",
                         sqs_op_name(request->op));
     struct sqs_queue *queue = sqs_ops_queue(context, request, failure);
-    return queue == NULL ? failure->error : QUEUE_OPS[request->op](context, request, queue, out, failure);
+    if (queue == NULL)
+        return failure->error;
+    queue->called_ms = context->now_ms;
+    return QUEUE_OPS[request->op](context, request, queue, out, failure);
 }
 
 enum sqs_error sqs_ops_run(struct sqs_context *context, struct sqs_request *request, struct strbuf *out,

@@ -33,27 +33,41 @@ static ssize_t percent_decode(char *from, size_t len)
     return to - from;
 }
 
+int sqs_query_next(char **at, char *end, struct sqs_param *param)
+{
+    while (*at < end) {
+        char *start = *at;
+        char *stop = memchr(start, '&', (size_t)(end - start));
+        stop = stop == NULL ? end : stop;
+        char *equals = memchr(start, '=', (size_t)(stop - start));
+        char *name_end = equals == NULL ? stop : equals;
+        char *value = equals == NULL ? stop : equals + 1;
+        ssize_t name_len = percent_decode(start, (size_t)(name_end - start));
+        ssize_t value_len = percent_decode(value, (size_t)(stop - value));
+        *at = stop + 1;
+        if (name_len < 0 || value_len < 0)
+            return -1;
+        *param = (struct sqs_param){{start, (size_t)name_len}, {value, (size_t)value_len}};
+        if (name_len > 0)
+            return 1;
+    }
+    return 0;
+}
+
 enum sqs_error sqs_query_split(char *text, size_t len, struct sqs_param *params, size_t *count,
                                struct sqs_failure *failure)
 {
+    struct sqs_param param;
+    int more = 0;
     *count = 0;
-    for (char *at = text, *end = text + len; at < end;) {
-        char *stop = memchr(at, '&', (size_t)(end - at));
-        stop = stop == NULL ? end : stop;
-        char *equals = memchr(at, '=', (size_t)(stop - at));
-        char *name_end = equals == NULL ? stop : equals;
-        char *value = equals == NULL ? stop : equals + 1;
-        ssize_t name_len = percent_decode(at, (size_t)(name_end - at));
-        ssize_t value_len = percent_decode(value, (size_t)(stop - value));
-        if (name_len < 0 || value_len < 0)
-            return sqs_fail(failure, SQS_SERIALIZATION, "A parameter of the request is not percent-encoded.");
+    for (char *at = text; (more = sqs_query_next(&at, text + len, &param)) > 0;) {
         if (*count == SQS_PARAMS_MAX)
             return sqs_fail(failure, SQS_SERIALIZATION, "The request has more than %d parameters.",
                             SQS_PARAMS_MAX);
-        if (name_len > 0)
-            params[(*count)++] = (struct sqs_param){{at, (size_t)name_len}, {value, (size_t)value_len}};
-        at = stop + 1;
+        params[(*count)++] = param;
     }
+    if (more < 0)
+        return sqs_fail(failure, SQS_SERIALIZATION, "A parameter of the request is not percent-encoded.");
     return SQS_OK;
 }
 

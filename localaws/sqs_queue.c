@@ -13,7 +13,7 @@ struct sqs_queue *sqs_queue_new(struct slice name, const char *arn, uint32_t uid
     queue->name = xstrndup(name.at, name.len);
     queue->arn = xstrdup(arn);
     queue->uid = uid;
-    queue->created_ms = queue->modified_ms = now_ms;
+    queue->created_ms = queue->modified_ms = queue->called_ms = now_ms;
     queue->purged_ms = INT64_MIN;
     queue->due_ms = INT64_MAX;
     sqs_settings_init(&queue->settings);
@@ -207,6 +207,12 @@ static struct sqs_message *oldest(const struct sqs_queue *queue)
 struct sqs_message *sqs_queue_any(const struct sqs_queue *queue)
 {
     return oldest(queue);
+}
+
+int64_t sqs_queue_oldest_ms(const struct sqs_queue *queue)
+{
+    const struct sqs_message *m = oldest(queue);
+    return m == NULL ? INT64_MAX : m->sent_ms;
 }
 
 struct sqs_message *sqs_queue_expired(const struct sqs_queue *queue, int64_t now_ms)

@@ -76,6 +76,13 @@ struct sqs_queue_stats {
     struct histogram held_us;                 /* from a message's latest receive to its delete */
 };
 
+/* Counters since the last whole minute of product time, for the metrics of CloudWatch (metrics.h), which
+ * start them anew. Deletes count as answered with success, those that found nothing to delete too. */
+struct sqs_minute {
+    uint64_t sent, received, deleted, empty_receives;
+    uint64_t bytes, bytes_min, bytes_max; /* of the messages sent */
+};
+
 struct sqs_queue {
     char *name; /* owned, like arn */
     char *arn;
@@ -110,6 +117,8 @@ struct sqs_queue {
 
     struct sqs_counts_fault counts_fault;
     struct sqs_queue_stats stats;
+    struct sqs_minute minute;
+    int64_t called_ms; /* when it was last called, or made */
 };
 
 struct sqs_queue *sqs_queue_new(struct slice name, const char *arn, uint32_t uid, bool is_fifo,
@@ -138,6 +147,8 @@ struct sqs_message *sqs_queue_any(const struct sqs_queue *queue);
 int64_t sqs_queue_next_ms(const struct sqs_queue *queue);
 
 struct sqs_counts sqs_queue_counts(const struct sqs_queue *queue);
+/* When the oldest message was sent; INT64_MAX: there is none. */
+int64_t sqs_queue_oldest_ms(const struct sqs_queue *queue);
 
 void sqs_queue_add_waiter(struct sqs_queue *queue, struct sqs_waiter *waiter, int64_t end_ms);
 /* Detaches; no call of fn. */

@@ -305,8 +305,10 @@ enum sqs_error sqs_ops_receive(struct sqs_context *context, struct sqs_request *
         wait->is_wanted = true;
         return SQS_OK;
     }
-    if (count == 0)
+    if (count == 0) {
         queue->stats.empty_receives++;
+        queue->minute.empty_receives++;
+    }
     sqs_ops_write_messages(context->engine, context->protocol, context->request_id, &wait->view, messages,
                            count, out);
     for (size_t i = 0; context->repeat_received && i < count; i++)

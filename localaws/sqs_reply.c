@@ -5,7 +5,7 @@
 
 #define XML_NAMESPACE "http://queue.amazonaws.com/doc/2012-11-05/"
 
-static void xml_text(struct strbuf *out, struct slice text)
+void sqs_reply_xml_text(struct strbuf *out, struct slice text)
 {
     size_t start = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -53,7 +53,7 @@ static void xml_close(struct strbuf *out, const char *name)
 static void xml_element(struct strbuf *out, const char *name, struct slice value)
 {
     xml_open(out, name);
-    xml_text(out, value);
+    sqs_reply_xml_text(out, value);
     xml_close(out, name);
 }
 

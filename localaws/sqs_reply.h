@@ -46,6 +46,9 @@ void sqs_reply_map_entry(struct sqs_reply *reply, const char *xml, const char *k
 void sqs_reply_map_item(struct sqs_reply *reply, const char *xml, struct slice key);
 void sqs_reply_map_item_end(struct sqs_reply *reply, const char *xml);
 
+/* Appends text, escaped for XML. */
+void sqs_reply_xml_text(struct strbuf *out, struct slice text);
+
 /* A whole error reply. */
 void sqs_reply_error(enum sqs_protocol protocol, struct strbuf *out, const struct sqs_failure *failure,
                      const char *request_id);

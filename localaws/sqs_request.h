@@ -132,6 +132,9 @@ struct sqs_param {
     struct slice name, value;
 };
 enum { SQS_PARAMS_MAX = 1024 };
+/* Cuts the next parameter that has a name off [*at, end) and decodes it in place: 1, 0 at the end, -1 when it
+ * is malformed. */
+int sqs_query_next(char **at, char *end, struct sqs_param *param);
 /* Splits and percent-decodes "a=1&b=2" in place; SQS_SERIALIZATION when it is malformed or holds too many. */
 enum sqs_error sqs_query_split(char *text, size_t len, struct sqs_param *params, size_t *count,
                                struct sqs_failure *failure);
