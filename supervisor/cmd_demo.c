@@ -42,6 +42,10 @@ static const struct option_row ROWS[] = {
      "write a chart of depth and workers as SVG"},
     {"chaos", OPTION_BOOL, AT(chaos), "false", 0, 0, NULL, NULL,
      "kill -9 a worker at 20 s and the supervisor at 35 s"},
+    {"ecs", OPTION_BOOL, AT(ecs), "false", 0, 0, NULL, NULL,
+     "the fleet is an ECS service, its tasks are worker processes"},
+    {"ecs_start_latency", OPTION_DURATION, AT(ecs_start_latency), NULL, 1, 600000, NULL, "TIME",
+     "with --ecs: how long a task takes to start (30s if not given)"},
     {"keep", OPTION_BOOL, AT(keep), "false", 0, 0, NULL, NULL, "keep the work folder with all logs"},
     {"quiet", OPTION_BOOL, AT(quiet), "false", 0, 0, NULL, NULL, "show the report alone"},
     {"color", OPTION_BOOL, AT(color), "true", 0, 0, NULL, NULL,
@@ -61,6 +65,23 @@ static const struct command_spec SPEC = {
         "Exit codes: 0 nothing lost or paid twice and the fleet back at its minimum (with --chaos: second\n"
         "payments named by their kill); 1 otherwise; 64 usage; 74 the report cannot be written.\n",
 };
+
+/* What AWS's own measurements and others' tell of tasks on Fargate: 23 to 45 s. */
+enum { ECS_START_LATENCY_MS = 30000 };
+
+static int check_ecs(struct demo_options *o)
+{
+    if (!o->ecs && o->ecs_start_latency != 0)
+        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--ecs-start-latency is for --ecs");
+    if (o->ecs && o->chaos)
+        return command_fail(
+            SPEC.name, EXIT_CODE_USAGE,
+            "--chaos kills workers that are the supervisor's own processes, with --ecs they are "
+            "tasks of ECS: want one of the two");
+    if (o->ecs && o->ecs_start_latency == 0)
+        o->ecs_start_latency = ECS_START_LATENCY_MS;
+    return COMMAND_GO_ON;
+}
 
 static int check_options(struct demo_options *o)
 {
@@ -88,6 +109,9 @@ static int check_options(struct demo_options *o)
         return command_fail(SPEC.name, EXIT_CODE_USAGE,
                             "--chaos kills at %d and %d s: want a longer --duration", DEMO_CHAOS_WORKER_AT_S,
                             DEMO_CHAOS_SUPERVISOR_AT_S);
+    int ecs = check_ecs(o);
+    if (ecs != COMMAND_GO_ON)
+        return ecs;
     while (o->seed == 0) {
         uint64_t bits = 0;
         if (getrandom(&bits, sizeof bits, 0) == (ssize_t)sizeof bits)
@@ -97,6 +121,12 @@ static int check_options(struct demo_options *o)
 }
 
 /* ---- the verdict ---- */
+
+/* Workers that ended without having been told to. */
+static int64_t restarts_of(const struct demo *demo)
+{
+    return demo->options.ecs ? demo->service.exited : demo->sampler.restarts;
+}
 
 static void judge(struct demo *demo)
 {
@@ -136,7 +166,7 @@ static void judge(struct demo *demo)
         .workers_max = o->max,
         .threads = o->threads,
         .threads_min = demo->sampler.threads_min,
-        .restarts = demo->sampler.restarts,
+        .restarts = restarts_of(demo),
     };
     demo_verdict_check(&verdict, &demo->failures);
 }
@@ -190,7 +220,9 @@ static struct demo_report report_of(const struct demo *demo)
         .kill_count = demo->kill_count,
         .failures = &demo->failures,
         .threads_min = demo->sampler.threads_min,
-        .restarts = demo->sampler.restarts,
+        .restarts = restarts_of(demo),
+        .ecs = o->ecs,
+        .ecs_start_latency_ms = o->ecs_start_latency,
         .wall_s = demo->wall_s,
         .folder = o->keep ? demo->sandbox.folder : NULL,
     };
@@ -223,9 +255,8 @@ static int write_chart(const struct demo *demo)
             .is_kill = 1};
     if (demo->truth.payments > 0)
         marks[count++] = (struct demo_chart_mark){.t_s = demo->truth.drained_s, .text = "last payment done"};
-    (void)snprintf(title, sizeof title,
-                   "Flash sale: %g orders/s for %g s, %" PRId64 " to %" PRId64 " workers", o->rate,
-                   (double)o->duration / 1000.0, o->min, o->max);
+    (void)snprintf(title, sizeof title, "Flash sale: %g orders/s for %g s, %" PRId64 " to %" PRId64 " %s",
+                   o->rate, (double)o->duration / 1000.0, o->min, o->max, o->ecs ? "ECS tasks" : "workers");
     (void)snprintf(subtitle, sizeof subtitle,
                    "%" PRId64 " orders paid, %" PRId64 " lost, %" PRId64 " paid twice; %" PRId64
                    " payment slots of %g s a worker; policy threshold; measured at speed %" PRId64,
@@ -273,6 +304,7 @@ static void demo_clean_up(struct demo *demo)
     demo_sampler_clean_up(&demo->sampler);
     demo_chaos_clean_up(demo);
     demo_queue_clean_up(&demo->queue);
+    demo_service_clean_up(&demo->service);
     aws_client_destroy(demo->client);
     if (demo->children.base != NULL)
         demo_children_clean_up(&demo->children);

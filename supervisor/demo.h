@@ -7,6 +7,7 @@
  *   demo_setup.c     work folder, credentials, environment, the supervisor's configuration file
  *   demo_chaos.c     the kills
  *   demo_children.c  the programs it starts          demo_queue.c    queues
+ *   demo_service.c   the ECS service (--ecs)
  *   demo_sampler.c   one sample a product second     demo_proc.c     workers in /proc
  *   demo_status.c    the supervisor's status         demo_tail.c     growing files
  *   demo_books.c     log and ledger                  demo_samples.c  figures of the samples
@@ -26,6 +27,7 @@
 #include "supervisor/demo_children.h"
 #include "supervisor/demo_queue.h"
 #include "supervisor/demo_sampler.h"
+#include "supervisor/demo_service.h"
 #include "supervisor/demo_truth.h"
 #include "supervisor/demo_verdict.h"
 #include "supervisor/demo_view.h"
@@ -48,6 +50,8 @@ struct demo_options {
     char *report;
     char *chart;
     bool chaos;
+    bool ecs;
+    int64_t ecs_start_latency; /* product ms */
     bool keep;
     bool quiet;
     bool color;
@@ -56,11 +60,13 @@ struct demo_options {
 /* Where the demo's files are. All owned. */
 struct demo_paths {
     char *config, *state_dir, *socket, *sent, *ledger;
+    char *task_logs; /* a folder: what each ECS task wrote */
 };
 
 enum demo_act {
     DEMO_ACT_ENDPOINT,   /* wait for sluice-localaws to listen */
     DEMO_ACT_QUEUES,     /* create the queues */
+    DEMO_ACT_SERVICE,    /* with --ecs: create the service */
     DEMO_ACT_SUPERVISOR, /* wait for min ready workers */
     DEMO_ACT_SALE,       /* load sends */
     DEMO_ACT_DRAIN,      /* until the queue reads 0 */
@@ -89,6 +95,7 @@ struct demo {
     struct aws_client *client;
     struct demo_children children;
     struct demo_queue queue;
+    struct demo_service service; /* with --ecs */
     struct demo_sampler sampler;
     struct demo_view view;
     struct event *term_event, *int_event, *hup_event;
@@ -99,6 +106,7 @@ struct demo {
     int quiet_samples;       /* in a row: nothing in the queue; then: back at min */
     int signals;             /* that asked us to stop */
     bool told_to_stop[DEMO_CHILD_MAX];
+    bool told_to_remove;   /* the service */
     int64_t change_seq;    /* of the last change of desired that was shown */
     int64_t begun_mono_ms; /* real */
     double wall_s;         /* real, of everything; set at the end */
@@ -119,6 +127,8 @@ struct demo {
 /* Finds the programs, makes the work folder, writes random credentials into our environment (and clears what
  * would interfere), sets the time scale. Returns 0 or -1 with err. */
 int demo_setup(struct demo *demo, struct err *err);
+/* Creates the ECS service whose tasks are the workers; done is called later. */
+void demo_setup_create_service(struct demo *demo, void (*done)(void *arg, const struct err *err), void *arg);
 /* The supervisor's configuration file. Returns 0 or -1 with err. */
 int demo_setup_write_config(const struct demo *demo, struct err *err);
 /* Removes the work folder unless it is to be kept; frees the paths. */

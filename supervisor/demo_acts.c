@@ -1,7 +1,7 @@
 /*
- * The acts of a demo, in order: local endpoint, queues, supervisor, sale, drain, dead letters, scale-in,
- * stop. Each act has one function that begins it; enter_act() alone changes the act. Ends of programs,
- * samples and timers arrive here.
+ * The acts of a demo, in order: local endpoint, queues, service (--ecs), supervisor, sale, drain, dead
+ * letters, scale-in, stop. Each act has one function that begins it; enter_act() alone changes the act. Ends
+ * of programs, samples and timers arrive here.
  */
 #include "supervisor/demo.h"
 
@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "supervisor/local_endpoint.h"
 
+#include <dirent.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -29,12 +30,15 @@ enum {
     QUIET_SAMPLES = 3,           /* in a row that say the queue is empty */
     SETTLED_SAMPLES = 10,        /* in a row at min, with nobody draining */
     TAIL_LINES = 15,
+    FAILED_TASKS = 3, /* in a row: no task will start */
 };
 
 static const char *const ACT_NAMES[DEMO_ACT_MAX] = {
-    [DEMO_ACT_ENDPOINT] = "endpoint", [DEMO_ACT_QUEUES] = "queues", [DEMO_ACT_SUPERVISOR] = "supervisor",
-    [DEMO_ACT_SALE] = "sale",         [DEMO_ACT_DRAIN] = "drain",   [DEMO_ACT_DEAD] = "dead letters",
-    [DEMO_ACT_SCALE_IN] = "scale-in", [DEMO_ACT_STOP] = "stop",     [DEMO_ACT_OVER] = "over",
+    [DEMO_ACT_ENDPOINT] = "endpoint", [DEMO_ACT_QUEUES] = "queues",
+    [DEMO_ACT_SERVICE] = "service",   [DEMO_ACT_SUPERVISOR] = "supervisor",
+    [DEMO_ACT_SALE] = "sale",         [DEMO_ACT_DRAIN] = "drain",
+    [DEMO_ACT_DEAD] = "dead letters", [DEMO_ACT_SCALE_IN] = "scale-in",
+    [DEMO_ACT_STOP] = "stop",         [DEMO_ACT_OVER] = "over",
 };
 
 static void enter_act(struct demo *demo, enum demo_act act);
@@ -111,10 +115,15 @@ static void on_guard(void *arg)
 
 static void begin_endpoint(struct demo *demo)
 {
+    const struct local_endpoint_options options = {
+        .redelivery = "last",
+        .task_logs = demo->options.ecs ? demo->paths.task_logs : NULL,
+        .ecs_start_latency_ms = demo->options.ecs_start_latency,
+    };
     struct err err = {.text = ""};
 
     loop_timer_arm_real_ms(&demo->guard, START_GUARD_REAL_MS);
-    if (local_endpoint_start(&demo->children, &demo->sandbox, "last", &err) != 0)
+    if (local_endpoint_start(&demo->children, &demo->sandbox, &options, &err) != 0)
         demo_acts_give_up(demo, "%s", err.text);
     else
         loop_timer_arm_real_ms(&demo->poll, POLL_REAL_MS);
@@ -130,7 +139,7 @@ static void look_for_endpoint(struct demo *demo)
         loop_timer_arm_real_ms(&demo->poll, POLL_REAL_MS);
         return;
     }
-    demo_view_event(&demo->view, "local SQS endpoint at %s", url);
+    demo_view_event(&demo->view, "local %s endpoint at %s", demo->options.ecs ? "SQS and ECS" : "SQS", url);
     (void)setenv("AWS_ENDPOINT_URL", url, 1);
     free(url);
     demo->client = aws_client_new(&options, &err);
@@ -152,13 +161,61 @@ static void on_queues(void *arg, const struct err *err)
         return;
     }
     demo_view_event(&demo->view, "queue %s", demo->queue.url);
-    enter_act(demo, DEMO_ACT_SUPERVISOR);
+    enter_act(demo, demo->options.ecs ? DEMO_ACT_SERVICE : DEMO_ACT_SUPERVISOR);
 }
 
 static void begin_queues(struct demo *demo)
 {
     demo_queue_init(&demo->queue, demo->client);
     demo_queue_create(&demo->queue, on_queues, demo);
+}
+
+/* ---- service ---- */
+
+static void on_service(void *arg, const struct err *err)
+{
+    struct demo *demo = arg;
+
+    if (err != NULL) {
+        demo_acts_give_up(demo, "%s", err->text);
+        return;
+    }
+    demo_view_event(&demo->view, "ECS service %s/%s with a desired count of %" PRId64, DEMO_SERVICE_CLUSTER,
+                    DEMO_SERVICE_NAME, demo->options.min);
+    enter_act(demo, DEMO_ACT_SUPERVISOR);
+}
+
+static void begin_service(struct demo *demo)
+{
+    demo_service_init(&demo->service, demo->client);
+    demo_setup_create_service(demo, on_service, demo);
+}
+
+/* The last lines of any task that wrote some. */
+static void append_task_log(const struct demo *demo, struct strbuf *out)
+{
+    DIR *dir = opendir(demo->paths.task_logs);
+    const struct dirent *entry;
+
+    while (dir != NULL && out->len == 0 && (entry = readdir(dir)) != NULL) {
+        char *path = sandbox_path(demo->paths.task_logs, entry->d_name);
+        if (entry->d_name[0] != '.')
+            demo_tail_last_lines(path, TAIL_LINES, out);
+        free(path);
+    }
+    if (dir != NULL)
+        (void)closedir(dir);
+}
+
+static void blame_tasks(struct demo *demo)
+{
+    struct strbuf tail = STRBUF_INIT;
+
+    append_task_log(demo, &tail);
+    demo_acts_give_up(demo, "%" PRId64 " tasks in a row did not start: %s%s%s",
+                      demo->service.facts.failed_tasks, demo->service.facts.event,
+                      tail.len > 0 ? "; the last words of one:\n" : "", strbuf_str(&tail));
+    strbuf_clean_up(&tail);
 }
 
 /* ---- supervisor ---- */
@@ -186,6 +243,8 @@ static void begin_supervisor(struct demo *demo)
         .sent_path = demo->paths.sent,
         .ledger_path = demo->paths.ledger,
         .mark = demo->mark,
+        .service = demo->options.ecs ? &demo->service : NULL,
+        .tasks_pid = demo->options.ecs ? demo->children.child[DEMO_LOCALAWS].pid : 0,
         .on_sample = demo_acts_on_sample,
         .on_error = demo_acts_on_error,
         .arg = demo,
@@ -193,7 +252,8 @@ static void begin_supervisor(struct demo *demo)
     struct err err = {.text = ""};
 
     demo_sampler_init(&demo->sampler, &options);
-    loop_timer_arm_real_ms(&demo->guard, START_GUARD_REAL_MS);
+    loop_timer_arm_product_floor_ms(&demo->guard, 2 * demo->options.ecs_start_latency + START_GUARD_REAL_MS,
+                                    START_GUARD_REAL_MS);
     if (demo_setup_write_config(demo, &err) != 0 || demo_acts_start_supervisor(demo, &err) != 0) {
         demo_acts_give_up(demo, "%s", err.text);
         return;
@@ -303,10 +363,36 @@ static bool tell_to_stop(struct demo *demo, enum demo_child_name name)
     return true;
 }
 
-/* Stops one thing after the other: load, supervisor (and with it the workers), endpoint. */
+static void on_service_removed(void *arg, const struct err *err)
+{
+    struct demo *demo = arg;
+
+    if (err != NULL)
+        demo_failures_add(&demo->failures, "the ECS service was not removed: %s", err->text);
+    else
+        demo_view_event(&demo->view, "the ECS service is set to 0 and deleted; its tasks end");
+    stop_next(demo);
+}
+
+/* A supervisor that leaves lets a service as it is. Returns whether its removal is under way. */
+static bool remove_service(struct demo *demo)
+{
+    if (!demo->service.exists)
+        return false;
+    if (!demo_children_running(&demo->children, DEMO_LOCALAWS)) {
+        demo_service_cancel(&demo->service); /* ECS is gone, and its tasks with it */
+        return false;
+    }
+    if (!demo->told_to_remove)
+        demo_service_remove(&demo->service, on_service_removed, demo);
+    demo->told_to_remove = true;
+    return demo->service.call != NULL;
+}
+
+/* Stops one thing after the other: load, supervisor (and with it its workers), service, endpoint. */
 static void stop_next(struct demo *demo)
 {
-    if (tell_to_stop(demo, DEMO_LOAD) || tell_to_stop(demo, DEMO_SUPERVISOR))
+    if (tell_to_stop(demo, DEMO_LOAD) || tell_to_stop(demo, DEMO_SUPERVISOR) || remove_service(demo))
         return;
     if (demo->sampler.options.base != NULL) {
         demo_sampler_set_supervisor(&demo->sampler, 0);
@@ -325,10 +411,11 @@ static void stop_next(struct demo *demo)
 static void enter_act(struct demo *demo, enum demo_act act)
 {
     static void (*const begin[DEMO_ACT_MAX])(struct demo *) = {
-        [DEMO_ACT_ENDPOINT] = begin_endpoint,     [DEMO_ACT_QUEUES] = begin_queues,
-        [DEMO_ACT_SUPERVISOR] = begin_supervisor, [DEMO_ACT_SALE] = begin_sale,
-        [DEMO_ACT_DRAIN] = begin_drain,           [DEMO_ACT_DEAD] = begin_dead_letters,
-        [DEMO_ACT_SCALE_IN] = begin_scale_in,     [DEMO_ACT_STOP] = begin_stop,
+        [DEMO_ACT_ENDPOINT] = begin_endpoint, [DEMO_ACT_QUEUES] = begin_queues,
+        [DEMO_ACT_SERVICE] = begin_service,   [DEMO_ACT_SUPERVISOR] = begin_supervisor,
+        [DEMO_ACT_SALE] = begin_sale,         [DEMO_ACT_DRAIN] = begin_drain,
+        [DEMO_ACT_DEAD] = begin_dead_letters, [DEMO_ACT_SCALE_IN] = begin_scale_in,
+        [DEMO_ACT_STOP] = begin_stop,
     };
 
     demo->act = act;
@@ -373,7 +460,9 @@ void demo_acts_on_sample(void *arg, const struct demo_sample *sample, bool in_sa
     show(demo, sample, in_sale);
     switch (demo->act) {
     case DEMO_ACT_SUPERVISOR:
-        if (sample->ready >= demo->options.min)
+        if (demo->service.facts.failed_tasks >= FAILED_TASKS)
+            blame_tasks(demo);
+        else if (sample->ready >= demo->options.min && demo->sampler.last_status.desired >= 0)
             enter_act(demo, DEMO_ACT_SALE);
         break;
     case DEMO_ACT_SALE:

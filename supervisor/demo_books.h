@@ -74,6 +74,8 @@ int demo_books_add_payment(struct demo_books *books, const char *line, size_t le
 
 bool demo_books_order_sent(const struct demo_books *books, size_t order);
 bool demo_books_order_paid(const struct demo_books *books, size_t order);
+/* Whether the ledger has a line of this process. */
+bool demo_books_has_paid(const struct demo_books *books, pid_t pid);
 
 void demo_books_clean_up(struct demo_books *books);
 

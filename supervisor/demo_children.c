@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/child.h"
-#include "base/file.h"
+#include "supervisor/demo_tail.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -16,8 +16,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { LOG_FILE_MAX_BYTES = 64 * 1024 * 1024 };
 
 static const struct {
     const char *file, *title;
@@ -156,20 +154,5 @@ bool demo_children_running(const struct demo_children *children, enum demo_child
 void demo_children_tail(const struct demo_children *children, enum demo_child_name name, int max_lines,
                         struct strbuf *out)
 {
-    struct strbuf text = STRBUF_INIT;
-
-    if (file_read(children->child[name].err_path, LOG_FILE_MAX_BYTES, &text, NULL) == 0 && text.len > 0) {
-        size_t at = text.len;
-        int lines = 0;
-        /* Back to the start of the last max_lines lines; the newline at the very end closes the last one. */
-        while (at > 0 && !(text.data[at - 1] == '\n' && at < text.len && ++lines == max_lines))
-            at--;
-        while (at < text.len) {
-            const char *line = text.data + at;
-            size_t len = strcspn(line, "\n");
-            strbuf_appendf(out, "    %.*s\n", (int)(len > 300 ? 300 : len), line);
-            at += len + 1;
-        }
-    }
-    strbuf_clean_up(&text);
+    demo_tail_last_lines(children->child[name].err_path, max_lines, out);
 }

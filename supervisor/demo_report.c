@@ -49,6 +49,8 @@ static void write_course(const struct demo_report *r, struct jsonw *w)
     jsonw_key_int(w, "peak_in_flight", s->peak_in_flight);
     jsonw_key_int(w, "peak_workers", s->peak_workers);
     jsonw_key_int(w, "final_workers", demo_verdict_final_workers(r->samples));
+    key_number(w, "peak_desired", (double)s->peak_desired);
+    key_number(w, "final_desired", (double)s->final_desired);
     key_number(w, "first_scale_out_s", s->first_scale_out_s);
     key_number(w, "drained_s", t->payments > 0 ? t->drained_s : -1);
     key_number(w, "drained_bound_s", t->payments > 0 ? t->drained_bound_s : -1);
@@ -90,6 +92,8 @@ static void write_settings(const struct demo_report *r, struct jsonw *w)
     jsonw_key_double(w, "malformed", r->malformed_share);
     jsonw_key_int(w, "seed", r->seed);
     jsonw_key_bool(w, "chaos", r->chaos);
+    jsonw_key_str(w, "fleet", r->ecs ? "ecs" : "local");
+    key_number(w, "ecs_start_latency_s", r->ecs ? (double)r->ecs_start_latency_ms / 1000.0 : -1);
     jsonw_end_object(w);
 }
 
@@ -241,6 +245,12 @@ static void say_course(const struct demo_report *r, struct strbuf *out)
     strbuf_appendf(out,
                    "Workers    %" PRId64 " at the start, %" PRId64 " at the peak, %" PRId64 " at the end\n",
                    r->workers_min, s->peak_workers, demo_verdict_final_workers(r->samples));
+    if (r->ecs && s->peak_desired >= 0)
+        strbuf_appendf(out,
+                       "           tasks of an ECS service that take %g s to start;\n"
+                       "           its desired count was %" PRId64 " at the peak and %" PRId64
+                       " at the end\n",
+                       (double)r->ecs_start_latency_ms / 1000.0, s->peak_desired, s->final_desired);
     if (s->first_scale_out_s >= 0 && s->scaled_in_s >= 0)
         strbuf_appendf(out, "           first growth seen after %.1f s, back at %" PRId64 " after %.0f s\n",
                        s->first_scale_out_s, r->workers_min, s->scaled_in_s);

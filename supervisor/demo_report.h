@@ -22,6 +22,8 @@ struct demo_report {
     double sns_share, malformed_share;
     int64_t seed;
     bool chaos;
+    bool ecs;                     /* the workers are tasks of an ECS service */
+    int64_t ecs_start_latency_ms; /* product; of them */
 
     /* what came of it; all borrowed */
     const struct demo_books *books;

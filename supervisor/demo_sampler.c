@@ -80,11 +80,17 @@ static void note_starts(struct demo_sampler *s)
     }
 }
 
+static void scan(struct demo_sampler *s, pid_t parent)
+{
+    (void)demo_proc_scan(&s->proc, parent);
+    s->counted = xrealloc(s->counted, (s->proc.count + 1) * sizeof *s->counted);
+}
+
 static void count_workers(struct demo_sampler *s, struct demo_sample *sample)
 {
-    (void)demo_proc_scan(&s->proc, s->supervisor_pid);
-    s->counted = xrealloc(s->counted, (s->proc.count + 1) * sizeof *s->counted);
+    scan(s, s->supervisor_pid);
     s->counted_count = 0;
+    sample->desired = s->supervisor_pid != 0 ? s->last_status.desired : -1;
     for (size_t i = 0; i < s->proc.count; i++) {
         const struct demo_proc_worker *worker = &s->proc.workers[i];
         switch (demo_sampler_state_of(s, worker)) {
@@ -102,6 +108,41 @@ static void count_workers(struct demo_sampler *s, struct demo_sample *sample)
     }
 }
 
+/* ---- tasks ---- */
+
+static const struct demo_proc_worker *still_there(const struct demo_sampler *s,
+                                                  const struct demo_proc_worker *worker)
+{
+    for (size_t i = 0; i < s->proc.count; i++)
+        if (s->proc.workers[i].pid == worker->pid && s->proc.workers[i].start_ticks == worker->start_ticks)
+            return &s->proc.workers[i];
+    return NULL;
+}
+
+/* Nobody tells which process is ready. One that has paid is; and as long as the service has no other tasks
+ * than running ones, before and after it was counted, none is on its way out. */
+static void count_task_threads(struct demo_sampler *s, bool all_run)
+{
+    for (size_t i = 0; all_run && i < s->counted_count; i++)
+        if (still_there(s, &s->counted[i]) != NULL &&
+            (s->threads_min == 0 || s->counted[i].threads < s->threads_min))
+            s->threads_min = s->counted[i].threads;
+    s->counted_count = 0;
+    for (size_t i = 0; all_run && i < s->proc.count; i++)
+        if (demo_books_has_paid(&s->books, s->proc.workers[i].pid))
+            s->counted[s->counted_count++] = s->proc.workers[i];
+}
+
+static void count_tasks(struct demo_sampler *s, struct demo_sample *sample)
+{
+    const struct demo_service_facts *facts = &s->options.service->facts;
+
+    scan(s, s->options.tasks_pid);
+    sample->desired = facts->desired;
+    demo_sample_count_tasks(sample, facts->running, facts->pending, (int64_t)s->proc.count);
+    count_task_threads(s, facts->pending == 0 && (int64_t)s->proc.count == facts->running);
+}
+
 /* ---- one sample ---- */
 
 static void arm(struct demo_sampler *s)
@@ -117,7 +158,7 @@ static void arm(struct demo_sampler *s)
 
 static void compose(struct demo_sampler *s)
 {
-    struct demo_sample sample = {.desired = s->supervisor_pid != 0 ? s->last_status.desired : -1};
+    struct demo_sample sample = {.desired = -1};
     struct err err = {.text = ""};
 
     if (demo_sampler_read_books(s, &err) != 0) {
@@ -125,9 +166,12 @@ static void compose(struct demo_sampler *s)
         return;
     }
     arm(s);
-    if (!s->depth_known)
+    if (!s->depth_known || (s->options.service != NULL && !s->service_known))
         return;
-    count_workers(s, &sample);
+    if (s->options.service != NULL)
+        count_tasks(s, &sample);
+    else
+        count_workers(s, &sample);
     bool in_sale = s->books.start_ms != 0;
     sample.t_s = in_sale ? (double)(clock_product_ms() - s->books.start_ms) / 1000.0 : 0;
     sample.visible = s->depth.visible;
@@ -138,6 +182,22 @@ static void compose(struct demo_sampler *s)
     if (in_sale)
         demo_samples_add(&s->samples, &sample);
     s->options.on_sample(s->options.arg, &sample, in_sale);
+}
+
+static void compose_when_complete(struct demo_sampler *s)
+{
+    if (!s->depth_pending && !s->status_pending && !s->service_pending)
+        compose(s);
+}
+
+static void on_service(void *arg, const struct err *err)
+{
+    struct demo_sampler *s = arg;
+
+    s->service_pending = false;
+    s->service_known = err == NULL;
+    s->service_failures = err == NULL ? 0 : s->service_failures + 1;
+    compose_when_complete(s);
 }
 
 static void on_depth(void *arg, const struct aws_result *result,
@@ -152,8 +212,7 @@ static void on_depth(void *arg, const struct aws_result *result,
     s->depth_failures = s->depth_known ? 0 : s->depth_failures + 1;
     if (s->depth_known)
         s->depth = *attributes;
-    if (!s->status_pending)
-        compose(s);
+    compose_when_complete(s);
 }
 
 static void on_status(void *arg, const struct demo_status_report *report, const struct err *err)
@@ -174,11 +233,11 @@ static void on_status(void *arg, const struct demo_status_report *report, const 
             (void)snprintf(s->decision, sizeof s->decision, "%s", report->decision);
         if (report->restarts > s->restarts)
             s->restarts = report->restarts;
-        settle_threads(s);
+        if (s->options.service == NULL)
+            settle_threads(s);
         note_starts(s);
     }
-    if (!s->depth_pending)
-        compose(s);
+    compose_when_complete(s);
 }
 
 static void on_tick(void *arg)
@@ -187,9 +246,12 @@ static void on_tick(void *arg)
 
     s->depth_pending = true;
     s->status_pending = s->supervisor_pid != 0;
+    s->service_pending = s->options.service != NULL;
     s->call = sqs_get_queue_attributes(s->options.client, s->options.queue_url, false, on_depth, s);
     if (s->status_pending)
         demo_status_get(&s->status, on_status, s);
+    if (s->service_pending)
+        demo_service_look(s->options.service, on_service, s);
 }
 
 /* ---- life ---- */
@@ -234,6 +296,9 @@ void demo_sampler_stop(struct demo_sampler *sampler)
     sampler->depth_pending = false;
     demo_status_cancel(&sampler->status);
     sampler->status_pending = false;
+    if (sampler->service_pending)
+        demo_service_cancel(sampler->options.service);
+    sampler->service_pending = false;
     loop_timer_cancel(&sampler->timer);
 }
 

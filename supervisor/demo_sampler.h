@@ -1,7 +1,8 @@
 /*
  * Looks at the sale once a product second: depth by the demo's own GetQueueAttributes, workers from /proc
- * (their states from the supervisor's status), completed and sent orders from ledger and log. One sample of
- * it all for whoever wants it. Runs in the demo's loop.
+ * (their states from the supervisor's status), completed and sent orders from ledger and log. Of an ECS
+ * service the demo's own DescribeServices tells the counts, and /proc who is still there beyond them. One
+ * sample of it all for whoever wants it. Runs in the demo's loop.
  */
 #ifndef SLUICE_SUPERVISOR_DEMO_SAMPLER_H
 #define SLUICE_SUPERVISOR_DEMO_SAMPLER_H
@@ -12,6 +13,7 @@
 #include "supervisor/demo_books.h"
 #include "supervisor/demo_proc.h"
 #include "supervisor/demo_samples.h"
+#include "supervisor/demo_service.h"
 #include "supervisor/demo_status.h"
 #include "supervisor/demo_tail.h"
 
@@ -29,6 +31,9 @@ struct demo_sampler_options {
     const char *sent_path;   /* load's log */
     const char *ledger_path; /* the payment handler's */
     const char *mark;        /* in the workers' environment */
+    /* The workers are tasks of this service, started by the process tasks_pid; NULL: the supervisor's own. */
+    struct demo_service *service;
+    pid_t tasks_pid;
     /* A sample was taken. in_sale is false before the first order was acknowledged: then t_s means nothing
      * and the sample is not kept. */
     void (*on_sample)(void *arg, const struct demo_sample *sample, bool in_sale);
@@ -48,13 +53,14 @@ struct demo_sampler {
 
     struct loop_timer timer;
     struct aws_call *call; /* NULL: no reading under way */
-    bool depth_pending, status_pending;
-    bool depth_known;
+    bool depth_pending, status_pending, service_pending;
+    bool depth_known, service_known;
     struct sqs_queue_attributes depth; /* of the reading under way */
 
     struct demo_status_report last_status; /* owned; of the last answer, kept when one fails */
     int64_t status_failures;               /* in a row */
     int64_t depth_failures;                /* in a row */
+    int64_t service_failures;              /* in a row */
     char decision[256];
     int64_t restarts; /* most that a supervisor reported: workers that ended without being told to */
 
@@ -75,7 +81,7 @@ void demo_sampler_clean_up(struct demo_sampler *sampler); /* safe on a zeroed st
 void demo_sampler_start(struct demo_sampler *sampler);
 void demo_sampler_stop(struct demo_sampler *sampler);
 
-/* Who the workers' parent is; 0 while there is none. */
+/* Whom to ask for the status, and who the workers' parent is unless they are tasks; 0 while there is none. */
 void demo_sampler_set_supervisor(struct demo_sampler *sampler, pid_t pid);
 
 /* Reads what is new in log and ledger. Returns 0 or -1 with err. */

@@ -22,6 +22,15 @@ void demo_samples_clean_up(struct demo_samples *samples)
     *samples = (struct demo_samples){.all = NULL};
 }
 
+void demo_sample_count_tasks(struct demo_sample *sample, int64_t running, int64_t pending, int64_t processes)
+{
+    int64_t beyond = processes - running - pending;
+
+    sample->ready = running;
+    sample->starting = pending;
+    sample->draining = beyond > 0 ? beyond : 0;
+}
+
 int64_t demo_sample_workers(const struct demo_sample *sample)
 {
     return sample->ready + sample->starting;
@@ -61,7 +70,8 @@ static double worker_seconds(const struct demo_samples *samples, size_t last)
 void demo_samples_summarize(const struct demo_samples *samples, int64_t workers_min,
                             struct demo_samples_summary *ret_summary)
 {
-    struct demo_samples_summary sum = {.first_scale_out_s = -1, .scaled_in_s = -1};
+    struct demo_samples_summary sum = {
+        .peak_desired = -1, .final_desired = -1, .first_scale_out_s = -1, .scaled_in_s = -1};
     size_t window = 0;
 
     for (size_t i = 0; i < samples->count; i++) {
@@ -69,6 +79,8 @@ void demo_samples_summarize(const struct demo_samples *samples, int64_t workers_
         sum.peak_visible = max_of(sum.peak_visible, s->visible);
         sum.peak_in_flight = max_of(sum.peak_in_flight, s->in_flight);
         sum.peak_workers = max_of(sum.peak_workers, demo_sample_workers(s));
+        sum.peak_desired = max_of(sum.peak_desired, s->desired);
+        sum.final_desired = s->desired;
         if (sum.first_scale_out_s < 0 && demo_sample_workers(s) > workers_min)
             sum.first_scale_out_s = s->t_s;
         while (s->t_s - samples->all[window].t_s > RATE_WINDOW_S)

@@ -6,10 +6,12 @@
 #include "base/jsonw.h"
 #include "base/strbuf.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define MARK_NAME "SLUICE_DEMO_MARK"
 
@@ -25,6 +27,7 @@ static void name_files(struct demo *demo)
     paths->socket = sandbox_path(folder, "admin.sock");
     paths->sent = sandbox_path(folder, "sent.jsonl");
     paths->ledger = sandbox_path(folder, "ledger");
+    paths->task_logs = sandbox_path(folder, "tasks");
 }
 
 int demo_setup(struct demo *demo, struct err *err)
@@ -32,50 +35,95 @@ int demo_setup(struct demo *demo, struct err *err)
     if (sandbox_open(&demo->sandbox, "demo", err) != 0)
         return -1;
     name_files(demo);
+    if (demo->options.ecs && mkdir(demo->paths.task_logs, 0700) != 0)
+        return err_set(err, "%s: %s", demo->paths.task_logs, strerror(errno));
     (void)snprintf(demo->mark, sizeof demo->mark, "%s=", MARK_NAME);
     if (sandbox_random_letters(demo->mark + strlen(demo->mark), MARK_LETTERS, err) != 0)
         return -1;
     return sandbox_set_environment(demo->options.speed, err);
 }
 
-static void write_duration(struct jsonw *w, const char *key, int64_t ms)
-{
-    char text[48];
+/* ---- what a worker is ---- */
 
-    jsonw_key_str(w, key, duration_format(ms, text));
+enum { VARIABLES_MAX = 5, COMMAND_MAX = 6 };
+
+/* The same for a local process and for a task. */
+struct worker_plan {
+    char *program;                    /* owned */
+    const char *command[COMMAND_MAX]; /* NULL-terminated */
+    struct demo_variable variables[VARIABLES_MAX];
+    size_t variable_count;
+    char threads[24], slots[24], payment_time[48];
+};
+
+static void plan_worker(const struct demo *demo, struct worker_plan *plan)
+{
+    const struct demo_options *o = &demo->options;
+
+    *plan = (struct worker_plan){.program = sandbox_path(demo->sandbox.program_dir, "sluice-worker")};
+    const char *const command[] = {plan->program, "--handler",        "payment",
+                                   "--ledger",    demo->paths.ledger, NULL};
+    memcpy(plan->command, command, sizeof command);
+    (void)snprintf(plan->threads, sizeof plan->threads, "%" PRId64, o->threads);
+    (void)snprintf(plan->slots, sizeof plan->slots, "%" PRId64, o->slots);
+    (void)duration_format(o->payment_time, plan->payment_time);
+    plan->variables[plan->variable_count++] = (struct demo_variable){"NUM_WORKERS", plan->threads};
+    plan->variables[plan->variable_count++] = (struct demo_variable){"PAYMENT_SLOTS", plan->slots};
+    plan->variables[plan->variable_count++] = (struct demo_variable){"PAYMENT_TIME", plan->payment_time};
+    plan->variables[plan->variable_count++] = (struct demo_variable){MARK_NAME, strchr(demo->mark, '=') + 1};
+    if (o->ecs)
+        plan->variables[plan->variable_count++] = (struct demo_variable){"SQS_QUEUE_URL", demo->queue.url};
 }
 
-static void write_number_text(struct jsonw *w, const char *key, int64_t number)
+void demo_setup_create_service(struct demo *demo, void (*done)(void *arg, const struct err *err), void *arg)
 {
-    char text[24];
+    struct worker_plan plan;
 
-    (void)snprintf(text, sizeof text, "%" PRId64, number);
-    jsonw_key_str(w, key, text);
+    plan_worker(demo, &plan);
+    const struct demo_task_plan task = {
+        .command = plan.command, .variables = plan.variables, .variable_count = plan.variable_count};
+    demo_service_create(&demo->service, &task, demo->options.min, done, arg);
+    free(plan.program);
 }
 
-static void write_worker(const struct demo *demo, struct jsonw *w)
-{
-    char *program = sandbox_path(demo->sandbox.program_dir, "sluice-worker");
-    const char *const command[] = {program, "--handler", "payment", "--ledger", demo->paths.ledger};
+/* ---- the supervisor's configuration ---- */
 
-    jsonw_key(w, "fleet");
-    jsonw_object(w);
+static void write_local_fleet(const struct demo *demo, struct jsonw *w)
+{
+    struct worker_plan plan;
+
+    plan_worker(demo, &plan);
     jsonw_key_str(w, "type", "local");
     jsonw_key(w, "command");
     jsonw_array(w);
-    for (size_t i = 0; i < sizeof command / sizeof command[0]; i++)
-        jsonw_str(w, command[i]);
+    for (const char *const *at = plan.command; *at != NULL; at++)
+        jsonw_str(w, *at);
     jsonw_end_array(w);
     jsonw_key(w, "env");
     jsonw_object(w);
-    write_number_text(w, "NUM_WORKERS", demo->options.threads);
-    write_number_text(w, "PAYMENT_SLOTS", demo->options.slots);
-    write_duration(w, "PAYMENT_TIME", demo->options.payment_time);
-    jsonw_key_str(w, MARK_NAME, strchr(demo->mark, '=') + 1);
+    for (size_t i = 0; i < plan.variable_count; i++)
+        jsonw_key_str(w, plan.variables[i].name, plan.variables[i].value);
     jsonw_end_object(w);
     jsonw_key_str(w, "stop_grace", "30s");
+    free(plan.program);
+}
+
+static void write_ecs_fleet(struct jsonw *w)
+{
+    jsonw_key_str(w, "type", "ecs");
+    jsonw_key_str(w, "cluster", DEMO_SERVICE_CLUSTER);
+    jsonw_key_str(w, "service", DEMO_SERVICE_NAME);
+}
+
+static void write_fleet(const struct demo *demo, struct jsonw *w)
+{
+    jsonw_key(w, "fleet");
+    jsonw_object(w);
+    if (demo->options.ecs)
+        write_ecs_fleet(w);
+    else
+        write_local_fleet(demo, w);
     jsonw_end_object(w);
-    free(program);
 }
 
 int demo_setup_write_config(const struct demo *demo, struct err *err)
@@ -114,7 +162,7 @@ int demo_setup_write_config(const struct demo *demo, struct err *err)
     jsonw_key_str(&w, "scale_in_after", "5m");
     jsonw_key_str(&w, "cooldown", "60s");
     jsonw_end_object(&w);
-    write_worker(demo, &w);
+    write_fleet(demo, &w);
     jsonw_end_object(&w);
     jsonw_end_array(&w);
     jsonw_end_object(&w);
@@ -134,5 +182,6 @@ void demo_setup_clean_up(struct demo *demo)
     free(paths->socket);
     free(paths->sent);
     free(paths->ledger);
+    free(paths->task_logs);
     *paths = (struct demo_paths){.config = NULL};
 }

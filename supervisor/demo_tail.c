@@ -2,6 +2,7 @@
 #include "supervisor/demo_tail.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 65536 };
+enum { READ_BYTES = 65536, LOG_FILE_MAX_BYTES = 64 * 1024 * 1024 };
 
 void demo_tail_init(struct demo_tail *tail, const char *path)
 {
@@ -71,4 +72,24 @@ int demo_tail_read(struct demo_tail *tail,
         if (take_lines(tail, fn, arg, err) != 0)
             return -1;
     }
+}
+
+void demo_tail_last_lines(const char *path, int max_lines, struct strbuf *out)
+{
+    struct strbuf text = STRBUF_INIT;
+
+    if (file_read(path, LOG_FILE_MAX_BYTES, &text, NULL) == 0 && text.len > 0) {
+        size_t at = text.len;
+        int lines = 0;
+        /* Back to the start of the last max_lines lines; the newline at the very end closes the last one. */
+        while (at > 0 && !(text.data[at - 1] == '\n' && at < text.len && ++lines == max_lines))
+            at--;
+        while (at < text.len) {
+            const char *line = text.data + at;
+            size_t len = strcspn(line, "\n");
+            strbuf_appendf(out, "    %.*s\n", (int)(len > 300 ? 300 : len), line);
+            at += len + 1;
+        }
+    }
+    strbuf_clean_up(&text);
 }

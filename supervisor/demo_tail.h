@@ -1,4 +1,4 @@
-/* Follows a file that others append whole lines to. One thread. */
+/* Follows a file that others append whole lines to; and the last lines of one. One thread. */
 #ifndef SLUICE_SUPERVISOR_DEMO_TAIL_H
 #define SLUICE_SUPERVISOR_DEMO_TAIL_H
 
@@ -22,5 +22,9 @@ void demo_tail_clean_up(struct demo_tail *tail);
 int demo_tail_read(struct demo_tail *tail,
                    int (*fn)(void *arg, const char *line, size_t len, struct err *err), void *arg,
                    struct err *err);
+
+/* Appends the last lines of a file, at most max_lines, each indented and cut at 300 bytes; nothing when it
+ * cannot be read. */
+void demo_tail_last_lines(const char *path, int max_lines, struct strbuf *out);
 
 #endif

@@ -72,6 +72,12 @@ static void check_workers(const struct demo_verdict_input *in, struct demo_failu
     if (in->summary->peak_workers > in->workers_max)
         demo_failures_add(failures, "%" PRId64 " workers at the peak, above the limit of %" PRId64,
                           in->summary->peak_workers, in->workers_max);
+    if (in->summary->peak_desired > in->workers_max)
+        demo_failures_add(failures, "a desired count of %" PRId64 " at the peak, above the limit of %" PRId64,
+                          in->summary->peak_desired, in->workers_max);
+    if (in->summary->final_desired >= 0 && in->summary->final_desired != in->workers_min)
+        demo_failures_add(failures, "a desired count of %" PRId64 " at the end instead of %" PRId64,
+                          in->summary->final_desired, in->workers_min);
     if (in->threads_min < in->threads + 1)
         demo_failures_add(failures,
                           "a ready worker had %ld threads: want %" PRId64 " handler threads and its own",

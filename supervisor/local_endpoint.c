@@ -2,6 +2,7 @@
 #include "supervisor/local_endpoint.h"
 
 #include "base/alloc.h"
+#include "base/duration.h"
 #include "base/file.h"
 
 #include <jansson.h>
@@ -11,11 +12,20 @@
 enum { OUTPUT_MAX_BYTES = 1024 * 1024 };
 
 int local_endpoint_start(struct demo_children *children, const struct sandbox *sandbox,
-                         const char *redelivery, struct err *err)
+                         const struct local_endpoint_options *options, struct err *err)
 {
     char *program = sandbox_path(sandbox->program_dir, "sluice-localaws");
-    const char *const argv[] = {program,        "--listen", "127.0.0.1:0",         "--region", SANDBOX_REGION,
-                                "--redelivery", redelivery, "--verify-signatures", NULL};
+    char latency[48];
+    const char *argv[16] = {program,        "--listen",     "127.0.0.1:0",       "--region",
+                            SANDBOX_REGION, "--redelivery", options->redelivery, "--verify-signatures"};
+
+    if (options->task_logs != NULL) {
+        const char *const ecs[] = {
+            "--ecs-tasks",         "run",
+            "--ecs-start-latency", duration_format(options->ecs_start_latency_ms, latency),
+            "--ecs-task-logs",     options->task_logs};
+        memcpy(&argv[8], ecs, sizeof ecs);
+    }
     int rc = demo_children_start(children, DEMO_LOCALAWS, argv, err);
 
     free(program);

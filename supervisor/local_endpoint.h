@@ -7,10 +7,18 @@
 #include "supervisor/demo_children.h"
 #include "supervisor/sandbox.h"
 
+#include <stdint.h>
+
+struct local_endpoint_options {
+    const char *redelivery;       /* "last" or "first": where a message stands that is visible again */
+    const char *task_logs;        /* ECS tasks are run as processes, with their output here; NULL: no ECS */
+    int64_t ecs_start_latency_ms; /* product: how long a task takes to start */
+};
+
 /* Starts it as DEMO_LOCALAWS; it accepts only requests signed with the credentials in our environment.
- * redelivery: "last" or "first", where a message stands that is visible again. Returns 0 or -1 with err. */
+ * Returns 0 or -1 with err. */
 int local_endpoint_start(struct demo_children *children, const struct sandbox *sandbox,
-                         const char *redelivery, struct err *err);
+                         const struct local_endpoint_options *options, struct err *err);
 
 /* Where it listens, NULL when it has not said so yet; the caller frees it. */
 char *local_endpoint_url(const struct demo_children *children);

@@ -172,9 +172,10 @@ static int start_endpoint(struct run *run)
 {
     struct aws_client_options options = {
         .base = run->base, .max_attempts = 1, .max_connections = LOAD_BATCHES_MAX};
+    struct local_endpoint_options endpoint = {.redelivery = run->measure->redelivery};
     struct err err = {.text = ""};
 
-    if (local_endpoint_start(&run->children, &run->sandbox, run->measure->redelivery, &err) != 0) {
+    if (local_endpoint_start(&run->children, &run->sandbox, &endpoint, &err) != 0) {
         break_off(run, "%s", err.text);
         return -1;
     }

@@ -65,7 +65,8 @@ static void say(const struct protection *p, enum protection_outcome outcome, int
     }
     if (p->misses == before || !is_worth_saying(p->misses))
         return; /* tried again, or said often enough */
-    LOG(LOG_WARNING,
+    /* ECS has no protection to take back from a task that it stops: no news. */
+    LOG(!protects && outcome == PROTECTION_REFUSED ? LOG_DEBUG : LOG_WARNING,
         !protects                       ? "task protection not released, it ends by itself"
         : outcome == PROTECTION_REFUSED ? "ECS refuses task protection: work goes on, TERM may come"
                                         : "no task protection: work goes on, TERM may come",

@@ -1,8 +1,6 @@
 """sluice demo, small sales: exit 0 with every key, malformed orders, bad options, a clean end on Ctrl-C."""
 import fcntl
-import json
 import os
-import pathlib
 import pty
 import re
 import signal
@@ -13,46 +11,13 @@ import xml.etree.ElementTree
 
 import pytest
 
-import harness
+from demo_harness import argv, demo, environment, programs_of
 from harness import BIN, wait_until
 
 KEYS = """sent completed_unique duplicates lost failed peak_visible peak_in_flight peak_workers final_workers
 first_scale_out_s drained_s scaled_in_s worker_seconds wait_p50_s wait_p99_s threads_per_worker_min
 start_ready_ms_p50 start_ready_ms_p99 wall_s speed""".split()
 SAMPLE_KEYS = "t_s visible in_flight desired ready starting draining completed".split()
-
-
-# What a sanitizer can bear; options of a test come later and win.
-SMALL = ["--max", 4, "--threads", 16] if harness.SANITIZED else []
-
-
-def argv(*args):
-    return [str(a) for a in [BIN / "sluice", "demo", "--speed", harness.speed(20), *SMALL, *args]]
-
-
-def environment(tmp_path, **extra):
-    return harness.environment(**{"TMPDIR": str(tmp_path), "NO_COLOR": None, **extra})
-
-
-def demo(tmp_path, *args, exit_code=0, **extra):
-    done = subprocess.run(argv(*args, "--report", tmp_path / "report.json", "--chart", tmp_path / "chart.svg"),
-                          env=environment(tmp_path, **extra), capture_output=True, text=True, timeout=300)
-    assert done.returncode == exit_code, done.stdout + done.stderr
-    return json.loads((tmp_path / "report.json").read_text()), done.stdout
-
-
-def programs_of(folder):
-    """Pids of programs that know of a folder: by argument or environment."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if str(folder).encode() in told:
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 import harness
 from harness import BIN, wait_until
-from test_demo_sale import programs_of
+from demo_harness import programs_of
 
 KEYS = """threads true_rate apparent_rate duplicates peak_visible drained_s cpu_s peak_rss_kb limit_rate share_of_limit
 completed deleted undeleted payments process_threads""".split()

@@ -48,6 +48,8 @@ START_TEST(peaks_growth_and_return_come_from_the_samples)
     ck_assert_int_eq(sum.peak_visible, 600);
     ck_assert_int_eq(sum.peak_in_flight, 150);
     ck_assert_int_eq(sum.peak_workers, 30);
+    ck_assert_int_eq(sum.peak_desired, 30);
+    ck_assert_int_eq(sum.final_desired, 2);
     ck_assert_double_eq(sum.first_scale_out_s, 20);
     ck_assert_double_eq(sum.scaled_in_s, 50);
     /* 2 x 10 + 2 x 10 + 30 x 10 + 30 x 10 + (16 + 14) x 10, and nothing after the return. */
@@ -73,6 +75,8 @@ START_TEST(a_fleet_that_does_not_come_back_has_no_return)
     samples.count = 0;
     demo_samples_summarize(&samples, 2, &sum);
     ck_assert_double_eq(sum.scaled_in_s, -1);
+    ck_assert_int_eq(sum.peak_desired, -1);
+    ck_assert_int_eq(sum.final_desired, -1);
     demo_samples_clean_up(&samples);
 }
 END_TEST
@@ -90,6 +94,22 @@ START_TEST(the_apparent_rate_is_what_left_the_visible_count)
     ck_assert_double_eq(rates.completed_per_s, 3);
     ck_assert_double_eq(rates.apparent_per_s, 100); /* 120 came, 80 fewer are there, in 2 s */
     demo_samples_clean_up(&samples);
+}
+END_TEST
+
+START_TEST(tasks_that_stop_are_the_processes_that_ecs_does_not_count)
+{
+    struct demo_sample sample = {.draining = 7};
+
+    demo_sample_count_tasks(&sample, 16, 0, 30);
+    ck_assert_int_eq(sample.ready, 16);
+    ck_assert_int_eq(sample.starting, 0);
+    ck_assert_int_eq(sample.draining, 14);
+    demo_sample_count_tasks(&sample, 2, 23, 2); /* pending ones have no process yet */
+    ck_assert_int_eq(demo_sample_workers(&sample), 25);
+    ck_assert_int_eq(sample.draining, 0);
+    demo_sample_count_tasks(&sample, 2, 23, 25); /* all have one, none is ready */
+    ck_assert_int_eq(sample.draining, 0);
 }
 END_TEST
 
@@ -220,6 +240,31 @@ START_TEST(a_tail_gives_whole_lines_only)
 }
 END_TEST
 
+START_TEST(the_last_lines_of_a_file_are_indented_and_cut)
+{
+    char path[] = "/tmp/sluice-test-tail-XXXXXX";
+    int fd = mkstemp(path);
+    struct strbuf out = STRBUF_INIT;
+    char line[402];
+
+    demo_tail_last_lines(path, 3, &out); /* empty */
+    demo_tail_last_lines("/nonexistent/file", 3, &out);
+    ck_assert_uint_eq(out.len, 0);
+    ck_assert_int_eq(write(fd, "one\ntwo\nthree\nfour\n", 19), 19);
+    demo_tail_last_lines(path, 2, &out);
+    ck_assert_str_eq(strbuf_str(&out), "    three\n    four\n");
+    strbuf_clear(&out);
+    memset(line, 'x', sizeof line);
+    line[401] = '\n';
+    ck_assert_int_eq(write(fd, line, sizeof line), (ssize_t)sizeof line);
+    demo_tail_last_lines(path, 1, &out);
+    ck_assert_uint_eq(out.len, 4 + 300 + 1);
+    (void)close(fd);
+    (void)unlink(path);
+    strbuf_clean_up(&out);
+}
+END_TEST
+
 /* ---- verdict ---- */
 
 struct case_of_verdict {
@@ -234,7 +279,7 @@ static void good_case(struct case_of_verdict *c)
 {
     *c = (struct case_of_verdict){
         .truth = {.sent = 3600, .completed_unique = 3600, .payments = 3600},
-        .summary = {.peak_workers = 30, .scaled_in_s = 690},
+        .summary = {.peak_workers = 30, .peak_desired = 30, .final_desired = 2, .scaled_in_s = 690},
         .kills = {{.what = DEMO_KILL_WORKER, .payments_running = 5},
                   {.what = DEMO_KILL_SUPERVISOR, .payments_running = 150}},
     };
@@ -287,6 +332,8 @@ START_TEST(every_bad_figure_fails_the_demo)
     BREAKS(c.samples.all[0].ready = 3);
     BREAKS(c.summary.scaled_in_s = -1);
     BREAKS(c.summary.peak_workers = 31);
+    BREAKS(c.summary.peak_desired = 31);
+    BREAKS(c.summary.final_desired = 3);
     BREAKS(c.input.threads_min = 100);
     BREAKS(c.input.restarts = 1);
     BREAKS(c.input.chaos = true); /* without kills */
@@ -386,6 +433,7 @@ END_TEST
 
 UNIT_MAIN("demo", peaks_growth_and_return_come_from_the_samples,
           a_fleet_that_does_not_come_back_has_no_return, the_apparent_rate_is_what_left_the_visible_count,
-          a_stat_line_is_read_whatever_the_name, children_are_found_as_workers_of_their_parent,
-          states_and_decisions_are_read_from_the_status, a_tail_gives_whole_lines_only,
+          tasks_that_stop_are_the_processes_that_ecs_does_not_count, a_stat_line_is_read_whatever_the_name,
+          children_are_found_as_workers_of_their_parent, states_and_decisions_are_read_from_the_status,
+          a_tail_gives_whole_lines_only, the_last_lines_of_a_file_are_indented_and_cut,
           every_bad_figure_fails_the_demo, the_block_fits_its_terminal, a_plain_line_says_it_all)

@@ -315,6 +315,8 @@ START_TEST(payments_under_way_are_counted_by_time_and_process)
     ck_assert_int_eq(demo_truth_running_at(&sale.books, START_MS + 500, 0), 1);
     ck_assert_int_eq(demo_truth_running_at(&sale.books, START_MS + 500, 11), 0);
     ck_assert_int_eq(demo_truth_running_at(&sale.books, START_MS + 3500, 0), 0);
+    ck_assert(demo_books_has_paid(&sale.books, 10));
+    ck_assert(!demo_books_has_paid(&sale.books, 11));
     close_sale(&sale);
 }
 END_TEST
