@@ -19,6 +19,7 @@
 #include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -33,12 +34,16 @@ enum {
 
 /*
  * evhttp tells neither how many connections it has nor when one ends, and its time-out starts anew with every
- * byte. So we keep a reference to each connection's stream: when evhttp is done with it, it has closed the
- * socket itself and has freed the stream, which takes the callbacks from it; that is how we see it.
+ * byte. So we note which socket each connection has: it is open as long as its descriptor is that very
+ * socket. (A reference to its stream would tell it, too; but evhttp closes the socket itself, and a stream
+ * that lives longer leaves its events behind, which then deafen the next owner of the descriptor's number.)
  */
 struct connection {
     struct status_server *server;
-    struct bufferevent *stream; /* one reference is ours, evhttp's own is gone once the connection ended */
+    struct event *learn;        /* makes us look at the stream once evhttp has given it its socket */
+    struct bufferevent *stream; /* evhttp's; NULL once we have looked */
+    int fd;
+    ino_t inode; /* of sockets, given once */
     struct loop_timer deadline;
     struct connection *next;
 };
@@ -64,9 +69,22 @@ static struct status_server *g_servers;
 
 static bool is_open(const struct connection *connection)
 {
-    bufferevent_event_cb on_event = NULL;
-    bufferevent_getcb(connection->stream, NULL, NULL, &on_event, NULL);
-    return on_event != NULL;
+    struct stat now;
+    return connection->stream != NULL || (connection->fd >= 0 && fstat(connection->fd, &now) == 0 &&
+                                          S_ISSOCK(now.st_mode) && now.st_ino == connection->inode);
+}
+
+/* Made active while the connection is being accepted, so it comes before anything that could end it. */
+static void on_learn(evutil_socket_t none, short what, void *arg)
+{
+    struct connection *connection = arg;
+    struct stat now;
+    (void)none;
+    (void)what;
+    connection->fd = bufferevent_getfd(connection->stream);
+    connection->stream = NULL;
+    if (connection->fd >= 0 && fstat(connection->fd, &now) == 0)
+        connection->inode = now.st_ino;
 }
 
 static void forget_connection(struct connection **at)
@@ -74,7 +92,7 @@ static void forget_connection(struct connection **at)
     struct connection *connection = *at;
     *at = connection->next;
     connection->server->connection_count--;
-    (void)bufferevent_decref(connection->stream);
+    event_free(connection->learn);
     loop_timer_clean_up(&connection->deadline);
     free(connection);
 }
@@ -94,7 +112,7 @@ static void on_deadline(void *arg)
 {
     struct connection *connection = arg;
     if (is_open(connection))
-        (void)shutdown(bufferevent_getfd(connection->stream), SHUT_RDWR);
+        (void)shutdown(connection->fd, SHUT_RDWR);
     else
         sweep(connection->server);
 }
@@ -161,11 +179,13 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
     struct connection *connection = xcalloc(1, sizeof *connection);
     sweep(server);
     watch_descriptors(server);
-    /* Not closed with the stream, or our reference would keep the socket: evhttp does it. */
-    connection->stream = bufferevent_socket_new(base, -1, 0);
-    if (connection->stream == NULL)
+    struct bufferevent *stream = bufferevent_socket_new(base, -1, 0);
+    connection->learn = event_new(base, -1, 0, on_learn, connection);
+    if (stream == NULL || connection->learn == NULL)
         abort(); /* out of memory */
-    bufferevent_incref(connection->stream);
+    event_active(connection->learn, EV_TIMEOUT, 0);
+    connection->stream = stream;
+    connection->fd = -1;
     connection->server = server;
     connection->next = server->connections;
     server->connections = connection;
@@ -176,17 +196,17 @@ static struct bufferevent *on_accepted(struct event_base *base, void *arg)
     }
     loop_timer_init(&connection->deadline, base, on_deadline, connection);
     loop_timer_arm_real_ms(&connection->deadline, server->options.request_max_real_ms);
-    return connection->stream;
+    return stream;
 }
 
 static void on_request(struct evhttp_request *request, void *arg)
 {
     struct status_server *server = arg;
     struct evhttp_connection *from = evhttp_request_get_connection(request);
-    const struct bufferevent *stream = evhttp_connection_get_bufferevent(from);
+    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(from));
     evhttp_connection_set_closecb(from, on_request_connection_end, server);
     for (struct connection *at = server->connections; at != NULL; at = at->next)
-        if (at->stream == stream)
+        if (at->fd == fd && is_open(at))
             loop_timer_arm_real_ms(&at->deadline, server->options.request_max_real_ms);
     status_server_answer(request, &server->options, server->token);
 }

@@ -368,6 +368,48 @@ START_TEST(a_server_ends_with_connections_open)
 }
 END_TEST
 
+static void count_byte(evutil_socket_t fd, short what, void *arg)
+{
+    char byte = 0;
+    (void)what;
+    ck_assert_int_eq(read(fd, &byte, 1), 1);
+    ++*(int *)arg;
+}
+
+/* The numbers of closed connections are given to others of the program: those must be heard. */
+START_TEST(a_connection_that_ended_takes_nothing_from_the_next_owner_of_its_number)
+{
+    enum { ENDS = 8 };
+    struct world world;
+    struct strbuf out = STRBUF_INIT;
+    int ends[ENDS];
+    struct event *events[ENDS];
+    int heard = 0;
+    set_up(&world, 0, 0);
+    for (int i = 0; i < ENDS; i += 2) {
+        ck_assert_int_eq(ask(&world, "GET /v1/status" HEAD "\r\n", &out), 200);
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, &ends[i]), 0);
+        for (int j = i; j < i + 2; j++) {
+            events[j] = event_new(world.base, ends[j], EV_READ | EV_PERSIST, count_byte, &heard);
+            ck_assert_int_eq(event_add(events[j], NULL), 0);
+        }
+    }
+    (void)ask(&world, "GET /v1/status" HEAD "\r\n",
+              &out); /* whatever is still known of those before is forgotten now */
+    for (int i = 0; i < ENDS; i++)
+        ck_assert_int_eq(write(ends[i], "x", 1), 1);
+    for (int turn = 0; turn < 100 && heard < ENDS; turn++)
+        (void)event_base_loop(world.base, EVLOOP_NONBLOCK);
+    ck_assert_int_eq(heard, ENDS);
+    for (int i = 0; i < ENDS; i++) {
+        event_free(events[i]);
+        (void)close(ends[i]);
+    }
+    strbuf_clean_up(&out);
+    clean_up(&world);
+}
+END_TEST
+
 START_TEST(a_bad_address_names_its_option)
 {
     struct event_base *base = loop_base_new();
@@ -385,4 +427,6 @@ UNIT_MAIN("status_server", a_request_reaches_its_route_whole,
           a_head_without_end_is_cut_off, a_token_opens_and_nothing_else_does,
           the_connections_beyond_the_limit_wait_and_then_have_their_turn,
           who_sends_a_request_drop_by_drop_is_hung_up_on, a_connection_takes_one_request_after_the_other,
-          a_server_ends_with_connections_open, a_bad_address_names_its_option)
+          a_server_ends_with_connections_open,
+          a_connection_that_ended_takes_nothing_from_the_next_owner_of_its_number,
+          a_bad_address_names_its_option)
