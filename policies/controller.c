@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLACK_DIVISOR = 10 };
+enum { SLACK_DIVISOR = 10, DAY_MS = 86400000 };
 
 static int64_t add_saturating(int64_t a, int64_t b)
 {
@@ -137,8 +137,9 @@ struct step {
     const struct observation *obs;
     int64_t now_ms;
     int64_t slack_ms;
-    bool fresh;      /* visible */
-    bool may_shrink; /* on such a depth */
+    int64_t stale_after_ms; /* in force */
+    bool fresh;             /* visible */
+    bool may_shrink;        /* on such a depth */
     struct policy_timing timing;
     struct decision *out;
 };
@@ -152,7 +153,7 @@ static void settle_clock(const struct step *step)
     int64_t out_latest_ms = add_saturating(now_ms, step->timing.scale_out_cooldown_ms);
     int64_t in_latest_ms = add_saturating(now_ms, step->timing.scale_in_cooldown_ms);
     int64_t absent_ms = sub_saturating(now_ms, state->last_step_ms);
-    int64_t longest_ms = step->ctl->config.fallback_after_ms + step->ctl->config.stale_after_ms;
+    int64_t longest_ms = step->ctl->config.fallback_after_ms + step->stale_after_ms;
     state->scale_out_until_ms = min_of(state->scale_out_until_ms, out_latest_ms);
     state->scale_in_until_ms = min_of(state->scale_in_until_ms, in_latest_ms);
     state->hold_until_ms = min_of(state->hold_until_ms, add_saturating(now_ms, state->hold_ms));
@@ -176,7 +177,7 @@ static void ask_policy(const struct step *step)
         .capacity = config->capacity,
         .desired = step->ctl->state.desired,
         .now_ms = step->now_ms,
-        .stale_after_ms = config->stale_after_ms,
+        .stale_after_ms = step->stale_after_ms,
         .visible_fresh = step->fresh,
         .may_shrink = step->may_shrink,
         .slack_ms = step->slack_ms,
@@ -199,7 +200,7 @@ static void count_lean(const struct step *step)
     int64_t gap_ms = sub_saturating(at_ms, state->lean_sample_ms);
     if (state->lean_count > 0 && gap_ms == 0)
         return;
-    bool unbroken = state->lean_count > 0 && gap_ms > 0 && gap_ms <= step->ctl->config.stale_after_ms;
+    bool unbroken = state->lean_count > 0 && gap_ms > 0 && gap_ms <= step->stale_after_ms;
     state->lean_count = unbroken ? CONTROLLER_LEAN_SAMPLES : 1;
     state->lean_sample_ms = at_ms;
 }
@@ -216,15 +217,15 @@ static int64_t busy_floor(const struct step *step)
     int64_t busy = 0;
     if (share_milli == 0)
         return -1;
-    if (reading_fresh(&obs->busy, step->now_ms, config->stale_after_ms))
+    if (reading_fresh(&obs->busy, step->now_ms, step->stale_after_ms))
         busy = min_of(obs->busy.value, largest);
-    else if (step->fresh && reading_fresh(&obs->in_flight, step->now_ms, config->stale_after_ms))
+    else if (step->fresh && reading_fresh(&obs->in_flight, step->now_ms, step->stale_after_ms))
         busy = min_of(obs->visible.value, largest) + min_of(obs->in_flight.value, largest);
     else
         return -1;
     /* A worker that does not say how much it can do is taken to do one thing at a time: too high a floor
      * loses nothing. */
-    bool known = reading_fresh(&obs->worker_capacity, step->now_ms, config->stale_after_ms);
+    bool known = reading_fresh(&obs->worker_capacity, step->now_ms, step->stale_after_ms);
     int64_t capacity =
         known && obs->worker_capacity.value > 0 ? min_of(obs->worker_capacity.value, 1000000) : 1;
     int64_t per_worker_milli = share_milli * capacity;
@@ -372,7 +373,7 @@ static bool has_fallback(const struct controller_config *config)
 static bool is_empty_by_hint(const struct step *step)
 {
     const struct reading *hint = &step->obs->queue_hint;
-    int64_t max_age_ms = observation_depth_max_age_ms(step->obs, step->ctl->config.stale_after_ms);
+    int64_t max_age_ms = observation_depth_max_age_ms(step->obs, step->stale_after_ms);
     return reading_fresh(hint, step->now_ms, max_age_ms) && hint->value == QUEUE_HINT_EMPTY;
 }
 
@@ -430,20 +431,31 @@ static void note_timers(const struct step *step)
                                        .desired = override->order.desired,
                                        .left_ms = left_until(override->until_ms, step->now_ms)};
     if (step->fresh)
-        timers->stale_after_ms = observation_depth_max_age_ms(step->obs, step->ctl->config.stale_after_ms) -
+        timers->stale_after_ms = observation_depth_max_age_ms(step->obs, step->stale_after_ms) -
                                  reading_age_ms(&step->obs->visible, step->now_ms);
+}
+
+/* Polls may be slow by plan: a reading is late only when it is late for these. The interval stands in the
+ * observation, and so in the journal: a replay judges alike. */
+static int64_t stale_after_in_force(const struct controller_config *config, const struct observation *obs)
+{
+    const struct reading *interval = &obs->poll_interval;
+    if (!config->stale_after_follows || !interval->known || interval->value <= config->poll_ms)
+        return config->stale_after_ms;
+    return CONTROLLER_STALE_AFTER_POLLS * min_of(interval->value, DAY_MS);
 }
 
 void controller_step(struct controller *ctl, const struct observation *obs, int64_t now_ms,
                      struct decision *out)
 {
+    int64_t stale_after_ms = stale_after_in_force(&ctl->config, obs);
     struct step step = {
         .ctl = ctl,
         .obs = obs,
         .now_ms = now_ms,
         .slack_ms = ctl->config.poll_ms / SLACK_DIVISOR,
-        .fresh = reading_fresh(&obs->visible, now_ms,
-                               observation_depth_max_age_ms(obs, ctl->config.stale_after_ms)),
+        .stale_after_ms = stale_after_ms,
+        .fresh = reading_fresh(&obs->visible, now_ms, observation_depth_max_age_ms(obs, stale_after_ms)),
         .may_shrink = observation_may_shrink(obs),
         .timing = controller_timing(ctl),
         .out = out,

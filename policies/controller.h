@@ -30,7 +30,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CONTROLLER_STATE_VERSION = 1 };
+enum { CONTROLLER_STATE_VERSION = 1, CONTROLLER_STALE_AFTER_POLLS = 3 };
 
 /* A number of workers as configured: a word or a number ("fallback": "target", "fallback": 10). */
 enum count_kind { COUNT_HOLD, COUNT_MIN, COUNT_TARGET, COUNT_MAX, COUNT_NUMBER };
@@ -45,7 +45,9 @@ struct controller_config {
     int64_t poll_ms; /* of the queue; from "queue", default of stale_after_ms */
 
     /* From the object "policy", for every policy alike (CONTROLLER_ROWS). */
-    int64_t stale_after_ms;     /* default 3 polls; at least one poll */
+    int64_t stale_after_ms; /* default 3 polls; at least one poll */
+    /* It was not given: where polls come more slowly (the observation's poll_interval) it is 3 of those. */
+    bool stale_after_follows;
     int64_t fallback_after_ms;  /* 0: never; default 10 min. Counted from the last fresh sample */
     double scale_in_busy_share; /* 0 (off) to 1, three decimals count; default 0.8 */
     struct count_choice
@@ -71,8 +73,9 @@ int controller_config_parse(const json_t *capacity, const json_t *policy, int64_
     __attribute__((warn_unused_result));
 void controller_config_copy(struct controller_config *to, const struct controller_config *from);
 void controller_config_clean_up(struct controller_config *config); /* safe on a zeroed struct, idempotent */
-/* Writes {"poll_ms":..,"capacity":{..},"policy":{..}}, every value given; controller_config_parse() of its
- * members gives the same configuration. */
+/* Writes {"poll_ms":..,"stale_after_follows":..,"capacity":{..},"policy":{..}}, every value given;
+ * controller_config_parse() of its members gives the same configuration, but for stale_after_follows, which
+ * the reader sets. */
 void controller_config_dump(const struct controller_config *config, struct jsonw *w);
 
 struct controller;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DAY_MS = 86400000, NAMES_MAX = 64, STALE_AFTER_POLLS = 3 };
+enum { DAY_MS = 86400000, NAMES_MAX = 64 };
 
 const struct option_row CAPACITY_ROWS[] = {
     {.name = "min",
@@ -50,7 +50,7 @@ const struct option_row CONTROLLER_ROWS[] = {
      .min = 1,
      .max = 7.0 * DAY_MS,
      .unit = "DURATION",
-     .help = "a reading older than this is not believed; default: 3 polls"},
+     .help = "a reading older than this is not believed; default: 3 polls, as slow as they are"},
     {.name = "fallback_after",
      .type = OPTION_DURATION,
      .offset = FIELD(fallback_after_ms),
@@ -168,7 +168,8 @@ static int parse_common(const json_t *object, const char *path, struct controlle
     count = add_rows(known, count, config->policy->params);
     (void)add_names(known, count, config->policy->extra_params);
     options_set_defaults(CONTROLLER_ROWS, config);
-    config->stale_after_ms = STALE_AFTER_POLLS * config->poll_ms;
+    config->stale_after_ms = CONTROLLER_STALE_AFTER_POLLS * config->poll_ms;
+    config->stale_after_follows = json_object_get(object, "stale_after") == NULL;
     config->fallback = (struct count_choice){.kind = COUNT_HOLD};
     if (object == NULL)
         return 0;
@@ -248,6 +249,7 @@ void controller_config_dump(const struct controller_config *config, struct jsonw
 {
     jsonw_object(w);
     jsonw_key_int(w, "poll_ms", config->poll_ms);
+    jsonw_key_bool(w, "stale_after_follows", config->stale_after_follows);
     jsonw_key(w, "capacity");
     jsonw_object(w);
     options_dump(CAPACITY_ROWS, &config->capacity, w);

@@ -190,6 +190,7 @@ struct controller *controller_new_from_record(const json_t *record, struct err *
                                 json_integer_value(json_object_get(config, "poll_ms")), "config", &parsed,
                                 err) != 0)
         return NULL;
+    parsed.stale_after_follows = json_is_true(json_object_get(config, "stale_after_follows"));
     ctl = controller_new(&parsed);
     if (controller_restore(ctl, json_object_get(record, "state"), err) != 0) {
         controller_destroy(ctl);

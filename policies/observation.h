@@ -46,6 +46,7 @@ struct reading {
     X(receives_empty, "calls", "of these, empty: the long poll found nothing")                               \
     X(wait_ms_sum, "ms", "time between SentTimestamp and the start of handling")                             \
     X(redelivered, "messages", "messages received with ApproximateReceiveCount above 1")                     \
+    X(poll_interval, "ms", "interval of the polls since the last reading, when longer than poll")            \
     X(api_errors, "calls", "failed calls of the sensors since start")                                        \
     X(scale_out_hold, "code", "why the fleet cannot grow now (enum fleet_hold), 0: it can")                  \
     X(scale_in_hold, "code", "why the fleet may not shrink now (enum fleet_hold), 0: it may")                \

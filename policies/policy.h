@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { POLICY_TERMS_MAX = 12, POLICY_TIMERS_MAX = 4, POLICY_NAME_MAX = 32 };
+enum { POLICY_TERMS_MAX = 12, POLICY_TIMERS_MAX = 4, POLICY_NAME_MAX = 32, POLICY_LINES_MAX = 24 };
 /* No fleet is larger: a guard against typing errors and overflow, not a promise. */
 enum { CAPACITY_LIMIT = 100000 };
 
@@ -105,6 +105,9 @@ struct policy {
      * want ..". */
     int (*check)(const void *params, const struct capacity *capacity, const char *path, struct err *err);
     struct policy_timing (*timing)(const void *params);
+    /* Depths (visible messages) at which the rule changes its mind, in any order: polls are quick near them.
+     * Writes up to `room` (POLICY_LINES_MAX), returns how many. NULL: there are none. */
+    int (*depth_lines)(const void *params, int64_t *ret_lines, int room);
 
     /* Sets a zeroed state to the beginning. */
     void (*init)(const void *params, void *state);

@@ -185,6 +185,22 @@ double prices_sqs_month_usd(const struct prices *prices, bool fifo, double reque
     return paid > 0 ? paid / 1e6 * million : 0;
 }
 
+static double minute_month_usd(const struct prices *prices, bool fifo)
+{
+    double million = fifo ? prices->sqs_fifo_million_usd : prices->sqs_standard_million_usd;
+    return prices->hours_per_month * 60 * million / 1e6;
+}
+
+double prices_sqs_rate_month_usd(const struct prices *prices, bool fifo, double calls_per_min)
+{
+    return calls_per_min * minute_month_usd(prices, fifo);
+}
+
+double prices_sqs_month_rate(const struct prices *prices, bool fifo, double usd_per_month)
+{
+    return usd_per_month / minute_month_usd(prices, fifo);
+}
+
 double prices_cloudwatch_month_usd(const struct prices *prices, double metrics, double period_s)
 {
     return metrics * prices->hours_per_month * 3600.0 / period_s / 1000.0 *

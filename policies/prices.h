@@ -95,6 +95,11 @@ struct prices_requests prices_requests_per_month(const struct prices *prices,
 /* The month's bill for so many requests of up to 64 KB, the free ones taken off. */
 double prices_sqs_month_usd(const struct prices *prices, bool fifo, double requests);
 
+/* What so many requests a minute, all month long, cost beyond the free ones. */
+double prices_sqs_rate_month_usd(const struct prices *prices, bool fifo, double calls_per_min);
+/* Calls a minute that so many dollars a month pay for, beyond the free ones. */
+double prices_sqs_month_rate(const struct prices *prices, bool fifo, double usd_per_month);
+
 /* GetMetricData for so many metrics each period_s > 0. */
 double prices_cloudwatch_month_usd(const struct prices *prices, double metrics, double period_s);
 

@@ -255,6 +255,19 @@ static struct policy_timing threshold_timing(const void *source)
                                   .scale_in_after_ms = params->scale_in_after_ms};
 }
 
+static int threshold_depth_lines(const void *source, int64_t *ret_lines, int room)
+{
+    const struct threshold_params *params = source;
+    int count = 0;
+    if (room < THRESHOLD_STEPS_MAX + 2)
+        return 0;
+    ret_lines[count++] = params->scale_in_below;
+    ret_lines[count++] = params->scale_out_above;
+    for (int64_t i = 0; i < params->step_count; i++)
+        ret_lines[count++] = params->steps[i].above;
+    return count;
+}
+
 /* ---- decision ---- */
 
 static void threshold_init(const void *params, void *state)
@@ -434,6 +447,7 @@ const struct policy POLICY_THRESHOLD = {
     .dump_params = threshold_dump_params,
     .check = threshold_check,
     .timing = threshold_timing,
+    .depth_lines = threshold_depth_lines,
     .init = threshold_init,
     .decide = threshold_decide,
     .describe = threshold_describe,

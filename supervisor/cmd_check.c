@@ -174,9 +174,12 @@ static void print_service(const struct config_fleet *fleet, const struct ecs_che
 static void print_fleet(const struct config_fleet *fleet, const struct ecs_check *check)
 {
     (void)printf("fleet %s\n", fleet->name);
-    (void)printf("  queue    %s, read every %.1f s\n",
+    (void)printf("  queue    %s, read every %.1f s",
                  fleet->queue.url != NULL ? fleet->queue.url : fleet->queue.name,
                  (double)fleet->queue.poll_ms / 1000);
+    if (fleet->queue.poll_max_ms > fleet->queue.poll_ms)
+        (void)printf(" to %.1f s", (double)fleet->queue.poll_max_ms / 1000);
+    (void)printf("\n");
     if (fleet->type == FLEET_ECS)
         print_service(fleet, check);
     else

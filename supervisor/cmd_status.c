@@ -75,6 +75,37 @@ static void print_queue(const json_t *queue)
         (void)printf("           cannot be read: %s\n", text(queue, "last_error"));
 }
 
+static double real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+/* "of a budget of 30 a minute, 12% left", or nothing. */
+static void print_budget(const json_t *polling)
+{
+    const json_t *budget = json_object_get(polling, "budget");
+    if (!json_is_object(budget))
+        return;
+    (void)printf(", budget %.6g a minute, %.0f%% saved up", real(budget, "calls_per_min"),
+                 real(budget, "level") * 100);
+    if (number(budget, "overdrawn") > 0)
+        (void)printf(", overdrawn by %lld calls", (long long)number(budget, "overdrawn"));
+}
+
+static void print_polling(const json_t *polling)
+{
+    char interval[32];
+    if (!json_is_object(polling))
+        return;
+    (void)printf("  polling  every %s (%s%s), %.1f calls a minute, $%.2f a month",
+                 span(number(polling, "interval_ms"), interval, sizeof interval),
+                 text(polling, "reason_text"),
+                 real(polling, "stretch") > 1 ? ", stretched by the budget" : "",
+                 real(polling, "calls_per_min"), real(polling, "usd_per_month"));
+    print_budget(polling);
+    (void)printf("\n");
+}
+
 static void print_worker(const json_t *worker)
 {
     char age[32];
@@ -171,6 +202,7 @@ static void print_fleet(const json_t *fleet)
                  (long long)number(capacity, "min"), (long long)number(capacity, "max"),
                  json_is_true(json_object_get(fleet, "draining")) ? ", draining" : "");
     print_queue(json_object_get(fleet, "queue"));
+    print_polling(json_object_get(fleet, "polling"));
     (void)printf(
         "  workers  %lld desired: %lld ready, %lld starting, %lld stopping, %lld backing off, %lld orphans\n",
         (long long)number(fleet, "desired"), (long long)number(fleet, "ready"),
@@ -208,6 +240,17 @@ static void print_words(const json_t *status)
     if (number(status, "speed") != 1)
         (void)printf(", time runs %lld times as fast", (long long)number(status, "speed"));
     (void)printf("\n");
+    const json_t *polling = json_object_get(status, "polling");
+    size_t fleets = json_array_size(json_object_get(status, "fleets"));
+    if (number(status, "fleets_started") < (json_int_t)fleets)
+        (void)printf("starting: %lld of %zu fleets\n", (long long)number(status, "fleets_started"), fleets);
+    if (json_is_object(polling)) {
+        (void)printf("polling  %.1f calls a minute, $%.2f a month (prices of %s)",
+                     real(polling, "calls_per_min"), real(polling, "usd_per_month"),
+                     text(polling, "prices_as_of"));
+        print_budget(polling);
+        (void)printf("\n");
+    }
     json_array_foreach(json_object_get(status, "fleets"), i, entry)
     {
         print_fleet(entry);

@@ -67,13 +67,14 @@ static int check_paths(const struct config *config, struct err *err)
 
 static int parse_top(const json_t *root, struct config *config, struct err *err)
 {
-    static const char *const ALSO_KNOWN[] = {"admin", "log", "fleets", NULL};
+    static const char *const ALSO_KNOWN[] = {"admin", "log", "api_budget", "fleets", NULL};
     options_set_defaults(CONFIG_TOP_ROWS, config);
     options_set_defaults(CONFIG_ADMIN_ROWS, config);
     options_set_defaults(CONFIG_LOG_ROWS, config);
     if (options_set_json(CONFIG_TOP_ROWS, config, root, "", ALSO_KNOWN, err) != 0 ||
         parse_section(root, "admin", CONFIG_ADMIN_ROWS, config, err) != 0 ||
-        parse_section(root, "log", CONFIG_LOG_ROWS, config, err) != 0)
+        parse_section(root, "log", CONFIG_LOG_ROWS, config, err) != 0 ||
+        config_budget_parse(json_object_get(root, "api_budget"), "api_budget", &config->api_budget, err) != 0)
         return -1;
     if (config->endpoint_url != NULL &&
         config_check_url("", "endpoint_url", config->endpoint_url, false, CONFIG_ENDPOINT_WANT, err) != 0)
@@ -217,6 +218,10 @@ void config_dump(const struct config *config, struct jsonw *w)
     jsonw_key_str(w, "level", config->log.level < 0 ? NULL : LEVELS[config->log.level]);
     jsonw_key_str(w, "format",
                   config->log.format < 0 ? NULL : (config->log.format == LOG_JSON ? "json" : "plain"));
+    jsonw_end_object(w);
+    jsonw_key(w, "api_budget");
+    jsonw_object(w);
+    options_dump(CONFIG_BUDGET_ROWS, &config->api_budget, w);
     jsonw_end_object(w);
     jsonw_key(w, "fleets");
     jsonw_array(w);

@@ -20,8 +20,8 @@
 #define CONFIG_ENDPOINT_WANT "a URL such as http://127.0.0.1:4566"
 
 enum {
-    CONFIG_FLEETS_MAX = 1000,
-    CONFIG_FILE_MAX_BYTES = 4 * 1024 * 1024,
+    CONFIG_FLEETS_MAX = 10000,
+    CONFIG_FILE_MAX_BYTES = 32 * 1024 * 1024,
     CONFIG_NAME_MAX = 40,
     CONFIG_COMMAND_MAX = 64, /* words of a worker's command */
     CONFIG_ENV_MAX = 256,
@@ -36,8 +36,15 @@ enum config_worker_log { WORKER_LOG_CAPTURE, WORKER_LOG_INHERIT, WORKER_LOG_DISC
 struct config_queue {
     char *url;
     char *name;
-    int64_t poll_ms;
+    int64_t poll_ms;               /* while something happens */
+    int64_t poll_max_ms;           /* while nothing does; >= poll_ms, equal: polls come at a fixed interval */
     char region[AWS_REGION_BYTES]; /* that the URL names, "" when none */
+};
+
+/* "api_budget" of the file (all fleets together) or of a fleet: what polling may take. 0: no limit. */
+struct config_budget {
+    double calls_per_minute;
+    double usd_per_month;
 };
 
 /* "fleet" of a fleet, type local. Durations are product ms. */
@@ -73,6 +80,7 @@ struct config_fleet {
     char *endpoint_url; /* likewise */
     int journal;        /* enum config_journal */
     struct config_queue queue;
+    struct config_budget api_budget;
     int type; /* enum config_fleet_type: which of the next two is filled in */
     struct config_local local;
     struct config_ecs ecs;
@@ -91,6 +99,7 @@ struct config {
         int level;  /* enum log_level, or -1: the environment's */
         int format; /* enum log_format, or -1 */
     } log;
+    struct config_budget api_budget;
     struct config_fleet *fleets;
     size_t fleet_count; /* 1..CONFIG_FLEETS_MAX */
 };
@@ -106,6 +115,9 @@ int config_parse(const char *path, const char *text, size_t len, struct config *
     __attribute__((warn_unused_result));
 
 void config_clean_up(struct config *config); /* safe on a zeroed struct */
+
+/* Whether the queue is a FIFO queue, by its name. */
+bool config_queue_is_fifo(const struct config_queue *queue);
 
 /* Region and endpoint of a fleet: its own or the file's, the region else the one that the queue's URL names
  * (SQS takes no signature for another one); NULL when nothing says. */
@@ -125,6 +137,7 @@ extern const struct option_row CONFIG_ADMIN_ROWS[];
 extern const struct option_row CONFIG_LOG_ROWS[];
 extern const struct option_row CONFIG_FLEET_ROWS[];
 extern const struct option_row CONFIG_QUEUE_ROWS[];
+extern const struct option_row CONFIG_BUDGET_ROWS[];
 extern const struct option_row CONFIG_LOCAL_ROWS[];
 extern const struct option_row CONFIG_ECS_ROWS[];
 
@@ -141,6 +154,9 @@ int config_ecs_parse(const void *json, const char *at, struct config_ecs *ecs, s
 
 /* "missing", "no array", "empty" or "too many": why a JSON value is not the array that is wanted. */
 const char *config_array_fault(const void *json);
+
+/* Reads "api_budget" (NULL: all defaults); `at` is its path. Returns 0 or -1. */
+int config_budget_parse(const void *json, const char *at, struct config_budget *budget, struct err *err);
 
 /* Reads one entry of "fleets" into a zeroed struct; `at` is its path ("fleets[0]"). On failure the caller
  * cleans the struct up. */

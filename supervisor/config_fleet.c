@@ -41,6 +41,16 @@ const struct option_row CONFIG_QUEUE_ROWS[] = {
      "name of the queue, looked up with GetQueueUrl; either this or url"},
     {"poll", OPTION_DURATION, offsetof(struct config_queue, poll_ms), "5s", 200, MINUTES(10), NULL, NULL,
      "how often the queue's counts are read and a decision is made"},
+    {"poll_max", OPTION_DURATION, offsetof(struct config_queue, poll_max_ms), NULL, 200, MINUTES(10), NULL,
+     NULL, "how seldom while nothing happens; default: poll, a fixed interval"},
+    OPTION_END,
+};
+
+const struct option_row CONFIG_BUDGET_ROWS[] = {
+    {"calls_per_minute", OPTION_DOUBLE, offsetof(struct config_budget, calls_per_minute), "0", 0, 1e9, NULL,
+     NULL, "API calls that polling may make in a minute of product time; 0: any number"},
+    {"usd_per_month", OPTION_DOUBLE, offsetof(struct config_budget, usd_per_month), "0", 0, 1e9, NULL, NULL,
+     "what these may cost in a month, free requests not counted; 0: any sum"},
     OPTION_END,
 };
 
@@ -160,6 +170,14 @@ static int parse_queue(const json_t *object, const char *at, struct config_queue
         return err_set(err, "%s: missing: want an object with url or name", at);
     if (options_set_json(CONFIG_QUEUE_ROWS, queue, object, at, NULL, err) != 0)
         return -1;
+    if (json_object_get(object, "poll_max") == NULL)
+        queue->poll_max_ms = queue->poll_ms;
+    if (queue->poll_max_ms < queue->poll_ms) {
+        char least[48];
+        char most[48];
+        return err_set(err, "%s.poll_max: \"%s\": want poll, \"%s\", or more", at,
+                       duration_format(queue->poll_max_ms, most), duration_format(queue->poll_ms, least));
+    }
     return check_queue(queue, at, err);
 }
 
@@ -256,9 +274,27 @@ static int parse_workers(const json_t *object, const char *at, struct config_fle
                                     : parse_local(object, at, &fleet->local, err);
 }
 
+int config_budget_parse(const void *json, const char *at, struct config_budget *budget, struct err *err)
+{
+    options_set_defaults(CONFIG_BUDGET_ROWS, budget);
+    return json == NULL ? 0 : options_set_json(CONFIG_BUDGET_ROWS, budget, json, at, NULL, err);
+}
+
+/* One that is given stays as it is however slow the polls are: they must fit into it. */
+static int check_stale_after(const struct config_fleet *fleet, const char *at, struct err *err)
+{
+    char given[48];
+    char most[48];
+    if (fleet->controller.stale_after_follows || fleet->controller.stale_after_ms >= fleet->queue.poll_max_ms)
+        return 0;
+    return err_set(err, "%s.policy.stale_after: \"%s\": want queue.poll_max, \"%s\", or more", at,
+                   duration_format(fleet->controller.stale_after_ms, given),
+                   duration_format(fleet->queue.poll_max_ms, most));
+}
+
 int config_fleet_parse(const void *json, const char *at, struct config_fleet *fleet, struct err *err)
 {
-    static const char *const ALSO_KNOWN[] = {"queue", "capacity", "policy", "fleet", NULL};
+    static const char *const ALSO_KNOWN[] = {"queue", "api_budget", "capacity", "policy", "fleet", NULL};
     const json_t *object = json;
     char path[64];
     options_set_defaults(CONFIG_FLEET_ROWS, fleet);
@@ -274,11 +310,16 @@ int config_fleet_parse(const void *json, const char *at, struct config_fleet *fl
     (void)snprintf(path, sizeof path, "%s.queue", at);
     if (parse_queue(json_object_get(object, "queue"), path, &fleet->queue, err) != 0)
         return -1;
+    (void)snprintf(path, sizeof path, "%s.api_budget", at);
+    if (config_budget_parse(json_object_get(object, "api_budget"), path, &fleet->api_budget, err) != 0)
+        return -1;
     (void)snprintf(path, sizeof path, "%s.fleet", at);
     if (parse_workers(json_object_get(object, "fleet"), path, fleet, err) != 0)
         return -1;
-    return controller_config_parse(json_object_get(object, "capacity"), json_object_get(object, "policy"),
-                                   fleet->queue.poll_ms, at, &fleet->controller, err);
+    if (controller_config_parse(json_object_get(object, "capacity"), json_object_get(object, "policy"),
+                                fleet->queue.poll_ms, at, &fleet->controller, err) != 0)
+        return -1;
+    return check_stale_after(fleet, at, err);
 }
 
 static void free_words(char **words)
@@ -326,6 +367,10 @@ void config_fleet_dump(const struct config_fleet *fleet, struct jsonw *w)
     jsonw_object(w);
     options_dump(CONFIG_QUEUE_ROWS, &fleet->queue, w);
     jsonw_end_object(w);
+    jsonw_key(w, "api_budget");
+    jsonw_object(w);
+    options_dump(CONFIG_BUDGET_ROWS, &fleet->api_budget, w);
+    jsonw_end_object(w);
     jsonw_key(w, "controller");
     controller_config_dump(&fleet->controller, w);
     jsonw_key(w, "fleet");
@@ -337,6 +382,13 @@ void config_fleet_dump(const struct config_fleet *fleet, struct jsonw *w)
         dump_local(&fleet->local, w);
     }
     jsonw_end_object(w);
+}
+
+bool config_queue_is_fifo(const struct config_queue *queue)
+{
+    const char *name = queue->url != NULL ? queue->url : queue->name;
+    size_t len = strlen(name);
+    return len > 5 && strcmp(name + len - 5, ".fifo") == 0;
 }
 
 const char *config_fleet_env(const struct config_fleet *fleet, const char *name)

@@ -10,10 +10,12 @@
 #include "base/loop.h"
 #include "base/process.h"
 #include "supervisor/admin_server.h"
+#include "supervisor/call_gate.h"
 #include "supervisor/ecs_pool.h"
 #include "supervisor/endpoint_rule.h"
 #include "supervisor/fleet_api.h"
 #include "supervisor/fleet_control.h"
+#include "supervisor/fleet_polls.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
 
@@ -29,17 +31,22 @@
 static const int SIGNALS[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
 enum { SIGNAL_COUNT = (int)(sizeof SIGNALS / sizeof SIGNALS[0]) };
 
-/* Fleets of the same region and endpoint share a client, and so its connections and retry quota. */
+/* Fleets of the same region and endpoint share a client, and so its connections and retry quota. The gate
+ * deals the connections out fairly. */
 struct shared_client {
     const char *region;
     const char *endpoint_url;
     struct aws_client *client;
     struct ecs_pool *pool; /* NULL until an ECS fleet needs it */
+    struct call_gate *gate;
     struct shared_client *next;
 };
 
 /* How often we look whether the state folder is still the one that we have locked. */
 enum { LOOK_AT_LOCK_REAL_MS = 2000 };
+
+/* Fleets are started for so long in a turn of the loop. */
+enum { START_SLICE_REAL_MS = 5 };
 
 struct daemon {
     const struct config *config;
@@ -50,8 +57,11 @@ struct daemon {
     struct aws_credentials_provider *credentials; /* of all clients: one fetch for all of them */
     struct shared_client *clients;
     struct admin_server *admin;
+    struct polls_shared polls;
     struct fleet_control **fleets; /* config->fleet_count of them, NULL where not made yet */
-    size_t fleets_left;            /* not yet empty, once stopping */
+    size_t fleets_started;         /* the first so many */
+    struct loop_timer start_timer;
+    size_t fleets_left; /* not yet empty, once stopping */
     struct event *signal_events[SIGNAL_COUNT];
     bool stopping;
     int64_t started_ms; /* product */
@@ -87,6 +97,11 @@ static void write_aws(const struct daemon *daemon, struct jsonw *w)
     for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
         if (shared->pool != NULL)
             ecs_pool_write_status(shared->pool, w);
+    jsonw_end_array(w);
+    jsonw_key(w, "gates");
+    jsonw_array(w);
+    for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
+        call_gate_write_status(shared->gate, w);
     jsonw_end_array(w);
     jsonw_end_object(w);
 }
@@ -126,6 +141,9 @@ static void write_status(void *arg, const struct status_request *request, struct
     jsonw_key_int(&w, "state_dir_losses", (int64_t)daemon->state_dir_losses);
     jsonw_key_str(&w, "state_dir_error",
                   daemon->state_dir_error.text[0] != '\0' ? daemon->state_dir_error.text : NULL);
+    jsonw_key_int(&w, "fleets_started", (int64_t)daemon->fleets_started);
+    jsonw_key(&w, "polling");
+    polls_shared_write_status(&daemon->polls, now_ms, &w);
     jsonw_key(&w, "fleets");
     jsonw_array(&w);
     for (size_t i = 0; i < daemon->config->fleet_count; i++)
@@ -170,6 +188,7 @@ static void on_fleet_empty(void *arg)
 static void stop(struct daemon *daemon)
 {
     daemon->stopping = true;
+    loop_timer_cancel(&daemon->start_timer);
     daemon->fleets_left = daemon->config->fleet_count;
     for (size_t i = 0; i < daemon->config->fleet_count; i++)
         fleet_control_stop(daemon->fleets[i]);
@@ -316,12 +335,17 @@ static struct shared_client *get_client(struct daemon *daemon, const struct conf
     struct aws_client_options options = {.base = daemon->base,
                                          .region = region,
                                          .endpoint_url = endpoint_url,
-                                         .credentials = daemon->credentials};
+                                         .credentials = daemon->credentials,
+                                         .max_connections = CALL_GATE_CONNECTIONS};
     struct aws_client *client = aws_client_new(&options, err);
     if (client == NULL)
         return NULL;
     struct shared_client *shared = xcalloc(1, sizeof *shared);
-    *shared = (struct shared_client){region, endpoint_url, client, NULL, daemon->clients};
+    *shared = (struct shared_client){.region = region,
+                                     .endpoint_url = endpoint_url,
+                                     .client = client,
+                                     .gate = call_gate_new(&(struct call_gate_options){.base = daemon->base}),
+                                     .next = daemon->clients};
     daemon->clients = shared;
     return shared;
 }
@@ -346,6 +370,8 @@ static int make_fleets(struct daemon *daemon, struct err *err)
                                                 .orphans = daemon->orphans,
                                                 .client = shared->client,
                                                 .pool = shared->pool,
+                                                .gate = shared->gate,
+                                                .polls = &daemon->polls,
                                                 .config = daemon->config,
                                                 .fleet = fleet,
                                                 .seed = seed + i,
@@ -366,6 +392,7 @@ static int set_up(struct daemon *daemon, struct err *err)
     daemon->base = loop_base_new();
     daemon->reaper = reaper_new(daemon->base);
     daemon->orphans = orphans_new(daemon->base, daemon->config->state_dir);
+    polls_shared_init(&daemon->polls, daemon->config, clock_product_ms());
     if (make_fleets(daemon, err) != 0)
         return EXIT_CODE_CONFIG;
     int rc =
@@ -392,16 +419,34 @@ static void clean_up(struct daemon *daemon)
         struct shared_client *shared = daemon->clients;
         daemon->clients = shared->next;
         ecs_pool_destroy(shared->pool);
+        call_gate_destroy(shared->gate);
         aws_client_destroy(shared->client);
         free(shared);
     }
     aws_credentials_provider_destroy(daemon->credentials);
+    polls_shared_clean_up(&daemon->polls);
+    loop_timer_clean_up(&daemon->start_timer);
     orphans_destroy(daemon->orphans);
     reaper_destroy(daemon->reaper);
     if (daemon->base != NULL)
         event_base_free(daemon->base);
     if (daemon->lock_fd >= 0)
         (void)close(daemon->lock_fd);
+}
+
+/* Many fleets take seconds to start: in slices, so that signals and questions are answered in between. */
+static void on_start_timer(void *arg)
+{
+    struct daemon *daemon = arg;
+    int64_t began_ms = clock_mono_ms();
+    while (daemon->fleets_started < daemon->config->fleet_count) {
+        if (clock_mono_ms() - began_ms >= START_SLICE_REAL_MS) {
+            loop_timer_arm_real_ms(&daemon->start_timer, 0);
+            return;
+        }
+        fleet_control_start(daemon->fleets[daemon->fleets_started++]);
+    }
+    LOG(LOG_INFO, "all fleets are started", LOG_INT("fleets", daemon->config->fleet_count));
 }
 
 int daemon_run(const struct config *config, struct err *err)
@@ -413,8 +458,8 @@ int daemon_run(const struct config *config, struct err *err)
         LOG(LOG_INFO, "supervising", LOG_STR("config", config->path), LOG_INT("fleets", config->fleet_count),
             LOG_STR("state_dir", config->state_dir), LOG_STR("admin_socket", config->admin.socket),
             LOG_INT("speed", clock_scale()));
-        for (size_t i = 0; i < config->fleet_count; i++)
-            fleet_control_start(daemon.fleets[i]);
+        loop_timer_init(&daemon.start_timer, daemon.base, on_start_timer, &daemon);
+        loop_timer_arm_real_ms(&daemon.start_timer, 0);
         if (event_base_dispatch(daemon.base) != 0) {
             (void)err_set(err, "the event loop has failed: %s", strerror(errno));
             exit_code = EXIT_CODE_SOFTWARE;

@@ -12,6 +12,9 @@
 
 enum { BATCH_MAX = AUTOSCALING_TARGETS_MAX, DENIED_FACTOR = 6 };
 
+/* Fleets that start one after another shall share calls. */
+enum { GATHER_REAL_MS = 30 };
+
 /* A timetable of one kind of call: when it is due, and whether one is under way. */
 struct errand {
     bool wanted;
@@ -49,6 +52,7 @@ struct ecs_pool {
     struct ecs_member *members;
     struct batch *batches; /* under way */
     struct loop_timer timer;
+    bool gathering; /* it runs for newcomers */
 };
 
 /* Bursts and rates of AWS's buckets, of which we take half and four fifths: others in the account live, too.
@@ -295,6 +299,7 @@ static int64_t send_due(struct ecs_pool *pool, enum errand_kind kind, enum ecs_a
 static void on_timer(void *arg)
 {
     struct ecs_pool *pool = arg;
+    pool->gathering = false;
     int64_t looks_ms = send_due(pool, ERRAND_LOOK, ECS_API_SERVICE_READ);
     int64_t checks_ms = send_due(pool, ERRAND_CHECK, ECS_API_AUTOSCALING);
     int64_t wait_ms = looks_ms < 0 || (checks_ms >= 0 && checks_ms < looks_ms) ? checks_ms : looks_ms;
@@ -303,6 +308,14 @@ static void on_timer(void *arg)
 }
 
 /* ---- members ---- */
+
+static void gather(struct ecs_pool *pool)
+{
+    if (pool->gathering)
+        return;
+    pool->gathering = true;
+    loop_timer_arm_real_ms(&pool->timer, GATHER_REAL_MS);
+}
 
 struct ecs_member *ecs_pool_join(struct ecs_pool *pool, const struct ecs_member_options *options)
 {
@@ -314,7 +327,7 @@ struct ecs_member *ecs_pool_join(struct ecs_pool *pool, const struct ecs_member_
     member->errands[ERRAND_LOOK] = (struct errand){.wanted = true, .due_ms = clock_product_ms()};
     member->next = pool->members;
     pool->members = member;
-    loop_timer_arm_real_ms(&pool->timer, 0);
+    gather(pool);
     return member;
 }
 
@@ -351,7 +364,7 @@ void ecs_member_check(struct ecs_member *member, int64_t delay_ms)
     struct errand *errand = &member->errands[ERRAND_CHECK];
     errand->wanted = true;
     errand->due_ms = clock_product_ms() + delay_ms;
-    loop_timer_arm_real_ms(&member->pool->timer, 0);
+    gather(member->pool);
 }
 
 void ecs_pool_write_status(const struct ecs_pool *pool, struct jsonw *w)

@@ -49,7 +49,7 @@ struct ecs_member_options {
     void *arg;
 };
 
-/* Joins and begins to look, at once. */
+/* Joins and begins to look, with others that join within some ms. */
 struct ecs_member *ecs_pool_join(struct ecs_pool *pool, const struct ecs_member_options *options);
 void ecs_member_leave(struct ecs_member *member); /* accepts NULL */
 

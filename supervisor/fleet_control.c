@@ -22,10 +22,12 @@ struct fleet_control {
     struct fleet_control_options options;
     struct controller *controller; /* owned */
     struct sqs_sensor *sensor;     /* owned */
-    const struct fleet_ops *ops;   /* of its workers */
-    void *workers;                 /* owned; what ops take */
+    struct fleet_polls polls;
+    const struct fleet_ops *ops; /* of its workers */
+    void *workers;               /* owned; what ops take */
     struct journal journal;
     struct loop_timer save_timer;
+    bool started;
     bool stopped;
 
     bool decided; /* last is filled in */
@@ -50,7 +52,8 @@ static void save_state(struct fleet_control *control, enum state_file_care care)
 {
     struct err err = {.text = ""};
     const struct fleet_control_options *options = &control->options;
-    if (control->disowned || (options->owns_state_dir != NULL && !options->owns_state_dir(options->arg)))
+    if (!control->started || control->disowned ||
+        (options->owns_state_dir != NULL && !options->owns_state_dir(options->arg)))
         return; /* the owner of the lock looks after that */
     if (control->state_stuck) {
         control->save_failures++;
@@ -135,6 +138,7 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
     struct observation obs;
     observation_init(&obs);
     sqs_sensor_observe(control->sensor, now_ms, &obs);
+    fleet_polls_observe(&control->polls, now_ms, &obs);
     control->ops->observe(control->workers, now_ms, &obs);
     journal_before_step(&control->journal, now_ms);
     controller_step(control->controller, &obs, now_ms, &control->last);
@@ -142,6 +146,7 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
     control->decisions++;
     journal_after_step(&control->journal, &control->last);
     decision_ring_add(&control->runs, &control->last);
+    sqs_sensor_set_interval(control->sensor, fleet_polls_plan(&control->polls, &control->last, now_ms));
     if (control->last.to == control->last.from)
         return false;
     /* Workers first, then the slow part: the state file waits for the disk. */
@@ -180,6 +185,7 @@ int fleet_control_override(struct fleet_control *control, const struct override_
     int64_t now_ms = clock_product_ms();
     if (control->stopped)
         return err_set(err, "the supervisor is draining its workers to leave: it takes no orders");
+    fleet_control_start(control); /* one that waits for its turn takes it now */
     ordered.replaced = *controller_get_override(control->controller, now_ms);
     journal_before_step(&control->journal, now_ms);
     if (controller_override(control->controller, order, now_ms, &ordered.made, err) != 0)
@@ -281,9 +287,12 @@ struct fleet_control *fleet_control_new(const struct fleet_control_options *opti
         make_ecs(control);
     else
         make_local(control);
+    fleet_polls_init(&control->polls, options->polls, fleet, clock_product_ms());
     struct sqs_sensor_options sensor = {
         .base = options->base,
         .client = options->client,
+        .gate = options->gate,
+        .polls = &control->polls,
         .queue = &fleet->queue,
         .fleet = fleet->name,
         .phase_ms = fleet->queue.poll_ms - (int64_t)((double)(fleet->queue.poll_ms - 1) * options->phase),
@@ -314,8 +323,16 @@ void fleet_control_destroy(struct fleet_control *control)
     free(control);
 }
 
+bool fleet_control_is_started(const struct fleet_control *control)
+{
+    return control->started;
+}
+
 void fleet_control_start(struct fleet_control *control)
 {
+    if (control->started)
+        return;
+    control->started = true;
     bool is_restored = restore_state(control);
     control->ops->start(control->workers, controller_desired(control->controller), is_restored);
     sqs_sensor_start(control->sensor);
@@ -330,6 +347,7 @@ void fleet_control_stop(struct fleet_control *control)
         return;
     control->stopped = true;
     sqs_sensor_stop(control->sensor);
+    fleet_polls_stop(&control->polls);
     loop_timer_cancel(&control->save_timer);
     control->ops->stop(control->workers);
     save_state(control, STATE_FILE_LAZY); /* what was desired is on the disk since it was decided */
@@ -469,9 +487,12 @@ void fleet_control_write_status(const struct fleet_control *control, int64_t now
     jsonw_object(w);
     jsonw_key_str(w, "name", fleet->name);
     jsonw_key_str(w, "type", control->ops->type);
+    jsonw_key_bool(w, "started", control->started);
     jsonw_key_bool(w, "draining", control->stopped);
     jsonw_key(w, "queue");
     sqs_sensor_write_status(control->sensor, now_ms, w);
+    jsonw_key(w, "polling");
+    fleet_polls_write_status(&control->polls, now_ms, w);
     write_capacity(&fleet->controller.capacity, w);
     jsonw_key_str(w, "policy", fleet->controller.policy->name);
     write_override(control, now_ms, w);

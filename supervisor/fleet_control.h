@@ -17,6 +17,8 @@ struct aws_client;
 struct ecs_pool;
 struct event_base;
 struct fleet_control;
+struct call_gate;
+struct polls_shared;
 
 enum {
     FLEET_CONTROL_RUNS = 32,    /* of decisions alike that are kept in memory */
@@ -28,6 +30,8 @@ struct fleet_control_options {
     struct reaper *reaper;
     struct orphans *orphans;
     struct aws_client *client;
+    struct call_gate *gate;      /* of that client */
+    struct polls_shared *polls;  /* of all fleets */
     struct ecs_pool *pool;       /* of that client; NULL for a fleet that is none of ECS's */
     const struct config *config; /* outlives the fleet */
     const struct config_fleet *fleet;
@@ -41,12 +45,15 @@ struct fleet_control_options {
 struct fleet_control *fleet_control_new(const struct fleet_control_options *options);
 void fleet_control_destroy(struct fleet_control *control); /* accepts NULL */
 
+/* Whether fleet_control_start() has been called. */
+bool fleet_control_is_started(const struct fleet_control *control);
+
 /* Restores the state of an earlier supervisor, starts the workers it had (an ECS service still has them), and
- * begins to poll. */
+ * begins to poll. Once: later calls do nothing. */
 void fleet_control_start(struct fleet_control *control);
 
 /* Stops deciding, saves the state with desired as it is, and drains all workers of this host; those of an ECS
- * service stay as they are. */
+ * service stay as they are. One that was never started leaves its files alone. */
 void fleet_control_stop(struct fleet_control *control);
 
 /* The state folder was deleted and is made anew: writes everything that belongs there. */

@@ -18,9 +18,11 @@ struct sqs_sensor {
     struct sqs_sensor_options options;
     char *queue_url; /* owned; NULL until it is known */
     struct loop_timer tick;
-    int64_t next_tick_ms; /* product; ticks keep to a grid, so that delays do not add up */
+    int64_t interval_ms; /* product */
+    int64_t tick_ms;     /* product; the last tick: they keep to a grid, so that delays do not add up */
 
-    struct aws_call *call; /* the one request under way */
+    struct call_pass pass; /* of the one poll under way */
+    struct aws_call *call; /* its request */
     int64_t asked_ms;      /* product: when it went out */
     int64_t asked_mono_ms; /* real */
 
@@ -59,10 +61,18 @@ static void note_success(struct sqs_sensor *sensor, const struct aws_result *res
     sensor->latency_ms = result->latency_ms;
 }
 
+/* The request is over, with its retries; what waits at the gate goes now. */
+static void end_poll(struct sqs_sensor *sensor, const struct aws_result *result)
+{
+    sensor->call = NULL;
+    fleet_polls_note(sensor->options.polls, result->attempts, clock_product_ms());
+    call_gate_leave(sensor->options.gate, &sensor->pass);
+}
+
 static void on_counts(void *arg, const struct aws_result *result, const struct sqs_queue_attributes *counts)
 {
     struct sqs_sensor *sensor = arg;
-    sensor->call = NULL;
+    end_poll(sensor, result);
     if (result->kind != AWS_KIND_OK) {
         note_failure(sensor, result, "GetQueueAttributes");
     } else {
@@ -74,7 +84,7 @@ static void on_counts(void *arg, const struct aws_result *result, const struct s
     sensor->options.on_poll(sensor->options.arg);
 }
 
-static void ask_counts(struct sqs_sensor *sensor);
+static void ask_counts(void *arg);
 
 static void learn_url(struct sqs_sensor *sensor, const char *queue_url)
 {
@@ -86,7 +96,7 @@ static void learn_url(struct sqs_sensor *sensor, const char *queue_url)
 static void on_queue_url(void *arg, const struct aws_result *result, const char *text)
 {
     struct sqs_sensor *sensor = arg;
-    sensor->call = NULL;
+    end_poll(sensor, result);
     if (result->kind != AWS_KIND_OK) {
         note_failure(sensor, result, "GetQueueUrl");
         sensor->options.on_poll(sensor->options.arg);
@@ -95,11 +105,12 @@ static void on_queue_url(void *arg, const struct aws_result *result, const char 
     note_success(sensor, result);
     LOG(LOG_INFO, "found the queue", LOG_STR("fleet", sensor->options.fleet), LOG_STR("queue_url", text));
     learn_url(sensor, text);
-    ask_counts(sensor);
+    call_gate_enter(sensor->options.gate, &sensor->pass);
 }
 
-static void ask_counts(struct sqs_sensor *sensor)
+static void ask_counts(void *arg)
 {
+    struct sqs_sensor *sensor = arg;
     sensor->polls++;
     sensor->asked_ms = clock_product_ms();
     sensor->asked_mono_ms = clock_mono_ms();
@@ -114,27 +125,33 @@ static void ask_counts(struct sqs_sensor *sensor)
 static void give_up(struct sqs_sensor *sensor)
 {
     struct aws_result result = {
-        .kind = AWS_KIND_TRANSIENT, .code = "NoAnswer", .message = "no answer for 60 s"};
+        .kind = AWS_KIND_TRANSIENT, .code = "NoAnswer", .message = "no answer for 60 s", .attempts = 1};
     aws_call_cancel(sensor->call);
-    sensor->call = NULL;
+    end_poll(sensor, &result);
     note_failure(sensor, &result, "GetQueueAttributes");
 }
 
 static void on_tick(void *arg)
 {
     struct sqs_sensor *sensor = arg;
-    int64_t poll_ms = sensor->options.queue->poll_ms;
     int64_t now_ms = clock_product_ms();
-    sensor->next_tick_ms += poll_ms;
-    if (sensor->next_tick_ms <= now_ms) /* we did not run for a while: no burst to catch up */
-        sensor->next_tick_ms = now_ms + poll_ms;
-    loop_timer_arm_product_ms(&sensor->tick, sensor->next_tick_ms - now_ms);
-    if (sensor->call == NULL) {
-        ask_counts(sensor);
+    int64_t wait_ms = 0;
+    bool is_idle = sensor->pass.state == PASS_OUT;
+    if (is_idle && !fleet_polls_may(sensor->options.polls, sensor->asked_ms, now_ms, &wait_ms)) {
+        loop_timer_arm_product_ms(&sensor->tick, wait_ms);
+        return;
+    }
+    sensor->tick_ms += sensor->interval_ms;
+    if (sensor->tick_ms + sensor->interval_ms <=
+        now_ms) /* we did not run for a while: no burst to catch up */
+        sensor->tick_ms = now_ms;
+    loop_timer_arm_product_ms(&sensor->tick, sensor->tick_ms + sensor->interval_ms - now_ms);
+    if (is_idle) {
+        call_gate_enter(sensor->options.gate, &sensor->pass);
         return;
     }
     sensor->late++;
-    if (clock_mono_ms() - sensor->asked_mono_ms > REQUEST_BOUND_REAL_MS)
+    if (sensor->call != NULL && clock_mono_ms() - sensor->asked_mono_ms > REQUEST_BOUND_REAL_MS)
         give_up(sensor);
     sensor->options.on_poll(sensor->options.arg);
 }
@@ -143,6 +160,8 @@ struct sqs_sensor *sqs_sensor_new(const struct sqs_sensor_options *options)
 {
     struct sqs_sensor *sensor = xcalloc(1, sizeof *sensor);
     sensor->options = *options;
+    sensor->interval_ms = options->queue->poll_ms;
+    sensor->pass = (struct call_pass){.go = ask_counts, .arg = sensor};
     loop_timer_init(&sensor->tick, options->base, on_tick, sensor);
     return sensor;
 }
@@ -161,9 +180,9 @@ void sqs_sensor_start(struct sqs_sensor *sensor)
 {
     if (sensor->options.queue->url != NULL)
         learn_url(sensor, sensor->options.queue->url);
-    sensor->next_tick_ms = clock_product_ms() + sensor->options.phase_ms;
+    sensor->tick_ms = clock_product_ms() + sensor->options.phase_ms - sensor->interval_ms;
     loop_timer_arm_product_ms(&sensor->tick, sensor->options.phase_ms);
-    ask_counts(sensor);
+    call_gate_enter(sensor->options.gate, &sensor->pass);
 }
 
 void sqs_sensor_stop(struct sqs_sensor *sensor)
@@ -171,6 +190,15 @@ void sqs_sensor_stop(struct sqs_sensor *sensor)
     loop_timer_cancel(&sensor->tick);
     aws_call_cancel(sensor->call);
     sensor->call = NULL;
+    call_gate_leave(sensor->options.gate, &sensor->pass);
+}
+
+void sqs_sensor_set_interval(struct sqs_sensor *sensor, int64_t interval_ms)
+{
+    if (interval_ms == sensor->interval_ms)
+        return;
+    sensor->interval_ms = interval_ms;
+    loop_timer_arm_product_ms(&sensor->tick, sensor->tick_ms + interval_ms - clock_product_ms());
 }
 
 static void set_known(struct reading *reading, int64_t value, int64_t at_ms)

@@ -1,14 +1,17 @@
 /*
- * Reads a queue's counts with GetQueueAttributes, once a poll interval of product time, on time whatever the
- * replies do: at most one request is under way, and a tick that finds one still open counts as late and
- * starts none. Belongs to the loop's thread.
+ * Reads a queue's counts with GetQueueAttributes, once an interval of product time, on time whatever the
+ * replies do: at most one request is under way, and a tick that finds one still open (or waiting for a place
+ * at the gate) counts as late and starts none. One that the budgets defer comes later. Belongs to the loop's
+ * thread.
  */
 #ifndef SLUICE_SUPERVISOR_SQS_SENSOR_H
 #define SLUICE_SUPERVISOR_SQS_SENSOR_H
 
 #include "base/jsonw.h"
 #include "policies/observation.h"
+#include "supervisor/call_gate.h"
 #include "supervisor/config.h"
+#include "supervisor/fleet_polls.h"
 
 #include <stdint.h>
 
@@ -18,9 +21,11 @@ struct sqs_sensor;
 
 struct sqs_sensor_options {
     struct event_base *base;
-    struct aws_client *client;        /* not owned */
+    struct aws_client *client;        /* not owned, as is the next */
+    struct call_gate *gate;           /* of that client */
     const struct config_queue *queue; /* outlives the sensor */
     const char *fleet;                /* for the log */
+    struct fleet_polls *polls; /* says whether a poll may go, is told what it took; outlives the sensor */
     /* Product: how long after the first request the regular ones begin, 1 ms .. poll. Many fleets get
      * different ones, so that their requests do not come in bursts. */
     int64_t phase_ms;
@@ -38,6 +43,8 @@ void sqs_sensor_destroy(struct sqs_sensor *sensor); /* accepts NULL */
 /* Starts polling: the first request goes out now. */
 void sqs_sensor_start(struct sqs_sensor *sensor);
 void sqs_sensor_stop(struct sqs_sensor *sensor);
+/* From the last poll on; product ms, >= 1. At first it is the queue's poll. */
+void sqs_sensor_set_interval(struct sqs_sensor *sensor, int64_t interval_ms);
 
 /* Fills in visible, in_flight, delayed and api_errors. The counts are those of the last reply, as old as it
  * is; unknown while the last request failed, or before the first one was answered. */

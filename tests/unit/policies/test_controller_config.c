@@ -194,6 +194,7 @@ START_TEST(a_dump_reads_back_to_the_same)
             controller_config_parse(json_object_get(json, "capacity"), json_object_get(json, "policy"),
                                     json_integer_value(json_object_get(json, "poll_ms")), "", &again, &err);
         ck_assert_msg(rc == 0, "%s", err.text);
+        again.stale_after_follows = json_is_true(json_object_get(json, "stale_after_follows"));
         controller_config_dump(&again, &w_again);
         ck_assert_str_eq(strbuf_str(&text), strbuf_str(&text_again));
         ck_assert_int_eq(memcmp(config.params, again.params, config.policy->params_size), 0);

@@ -33,9 +33,9 @@ static const struct refusal REFUSED[] = {
     {"{\"env\":{\"KEY\":\"secret\n\"}}", "f.json:1:21: unexpected newline"},
     {"[]", "f.json: top level: want an object"},
     /* top level */
-    {"{}", "f.json: fleets: missing: want an array of 1 to 1000 fleets"},
-    {"{\"fleets\":{}}", "f.json: fleets: no array: want an array of 1 to 1000 fleets"},
-    {"{\"fleets\":[]}", "f.json: fleets: empty: want an array of 1 to 1000 fleets"},
+    {"{}", "f.json: fleets: missing: want an array of 1 to 10000 fleets"},
+    {"{\"fleets\":{}}", "f.json: fleets: no array: want an array of 1 to 10000 fleets"},
+    {"{\"fleets\":[]}", "f.json: fleets: empty: want an array of 1 to 10000 fleets"},
     {"{\"fleet\":[]}", "f.json: fleet: unknown key"},
     {"{\"region\":5,\"fleets\":[" FLEET "]}", "f.json: region: 5: want text"},
     {"{\"state_dir\":\"state\",\"fleets\":[" FLEET "]}",
@@ -342,7 +342,7 @@ static void doc_range(const struct option_row *row, struct strbuf *out)
     if (row->type == OPTION_DURATION)
         strbuf_appendf(out, "%s to %s", duration_format((int64_t)row->min, low),
                        duration_format((int64_t)row->max, high));
-    else if (row->type == OPTION_INT)
+    else if (row->type == OPTION_INT || row->type == OPTION_DOUBLE)
         strbuf_appendf(out, "%.0f to %.0f", row->min, row->max);
     else if (row->type == OPTION_STRING)
         strbuf_append_str(out, "text");
@@ -370,7 +370,7 @@ START_TEST(the_reference_page_has_every_row_of_the_tables)
     struct strbuf page = STRBUF_INIT;
     const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,
                                                CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS,
-                                               CONFIG_ECS_ROWS};
+                                               CONFIG_ECS_ROWS,   CONFIG_BUDGET_ROWS};
     ck_assert_int_eq(file_read(TEST_SOURCE_DIR "/../../../docs/configuration.md", 1 << 20, &page, NULL), 0);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {

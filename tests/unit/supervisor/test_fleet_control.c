@@ -7,8 +7,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "supervisor/call_gate.h"
 #include "supervisor/config.h"
 #include "supervisor/fleet_control.h"
+#include "supervisor/fleet_polls.h"
 
 #include <arpa/inet.h>
 #include <event2/buffer.h>
@@ -27,6 +29,8 @@ static struct evhttp *g_http;
 static struct reaper *g_reaper;
 static struct orphans *g_orphans;
 static struct aws_client *g_client;
+static struct call_gate *g_gate;
+static struct polls_shared g_polls;
 static struct config g_config;
 static int g_visible;
 static bool g_empty;
@@ -99,10 +103,14 @@ static struct fleet_control *make_control(void)
     g_client = aws_client_new(&client, &err);
     ck_assert_msg(g_client != NULL, "%s", err.text);
     g_empty = false;
+    g_gate = call_gate_new(&(struct call_gate_options){.base = g_base});
+    polls_shared_init(&g_polls, &g_config, clock_product_ms());
     struct fleet_control_options options = {.base = g_base,
                                             .reaper = g_reaper,
                                             .orphans = g_orphans,
                                             .client = g_client,
+                                            .gate = g_gate,
+                                            .polls = &g_polls,
                                             .config = &g_config,
                                             .fleet = &g_config.fleets[0],
                                             .seed = 1,
@@ -157,6 +165,8 @@ static void end(struct fleet_control *control)
     }
     ck_assert(g_empty);
     fleet_control_destroy(control);
+    call_gate_destroy(g_gate);
+    polls_shared_clean_up(&g_polls);
     aws_client_destroy(g_client);
     orphans_destroy(g_orphans);
     reaper_destroy(g_reaper);
