@@ -10,6 +10,7 @@
 #include "aws/endpoint.h"
 #include "aws/error.h"
 #include "aws/http.h"
+#include "aws/operation_stats.h"
 #include "aws/profile.h"
 #include "aws/region.h"
 #include "aws/retry.h"
@@ -48,6 +49,7 @@ struct aws_call {
     struct aws_json_call request; /* its body is the next field */
     struct strbuf body;
     struct aws_target *target;
+    struct aws_operation_stats *stats; /* of its operation */
     aws_json_fn *fn;
     void *arg;
     void (*free_arg)(void *arg);
@@ -103,6 +105,7 @@ struct aws_client {
     bool destroy_wanted; /* by one of them */
 
     struct aws_client_stats stats;
+    struct aws_operation_stats *operations;
 };
 
 /* ---- names and texts ---- */
@@ -364,6 +367,16 @@ static void retry_or_end(struct aws_call *call, enum retry_class why, int64_t hi
     }
 }
 
+static void count_attempt(const struct aws_call *call, const struct http_reply *reply, enum retry_class why)
+{
+    enum aws_outcome outcome = why == RETRY_THROTTLED   ? AWS_OUTCOME_throttled
+                               : why == RETRY_TRANSIENT ? AWS_OUTCOME_transient
+                                                        : AWS_OUTCOME_failed;
+    if (reply->status >= 200 && reply->status < 300)
+        outcome = AWS_OUTCOME_ok;
+    aws_operation_stats_record(call->stats, outcome, reply->status != 0 ? reply->elapsed_ms : -1);
+}
+
 static void on_reply(void *arg, struct http_reply *reply)
 {
     struct aws_call *call = arg;
@@ -381,6 +394,7 @@ static void on_reply(void *arg, struct http_reply *reply)
     memcpy(result->request_id, reply->request_id, sizeof result->request_id);
     if (reply->status >= 200 && reply->status < 300) {
         retry_succeeded(&client->quota, &call->retry);
+        count_attempt(call, reply, RETRY_NEVER);
         set_result(result, AWS_KIND_OK, "", "");
         if (end_call(call, &reply->body))
             pump(client);
@@ -390,6 +404,7 @@ static void on_reply(void *arg, struct http_reply *reply)
         why = judge_failure(call, reply);
     else
         why = judge_error(call, reply, &refresh);
+    count_attempt(call, reply, why);
     client->stats.throttled += why == RETRY_THROTTLED;
     client->stats.transient += why == RETRY_TRANSIENT;
     if (refresh) {
@@ -532,6 +547,8 @@ struct aws_call *aws_client_call_json(struct aws_client *client, const struct aw
     call->target = target;
     strbuf_clear(&call->body);
     strbuf_append(&call->body, request->body, request->body_len);
+    call->stats = aws_operation_stats_get(&client->operations, request->service, request->target,
+                                          strbuf_str(&call->body));
     pump(client);
     return call;
 }
@@ -643,6 +660,7 @@ static void client_free(struct aws_client *client)
         call_free(call);
     }
     aws_targets_clean_up(&client->targets);
+    aws_operation_stats_free(client->operations);
     http_client_destroy(client->http);
     if (client->wait != NULL && client->wait->pending)
         client->wait->client = NULL; /* freed by the answer that is still to come */
@@ -689,6 +707,11 @@ int aws_client_endpoint(const struct aws_client *client, const char *service, co
     strbuf_append_str(out, endpoint.url);
     aws_endpoint_clean_up(&endpoint);
     return 0;
+}
+
+const struct aws_operation_stats *aws_client_operations(const struct aws_client *client)
+{
+    return client->operations;
 }
 
 void aws_client_get_stats(const struct aws_client *client, struct aws_client_stats *ret_stats)

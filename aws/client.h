@@ -21,6 +21,7 @@
 struct event_base;
 struct aws_client;
 struct aws_call;
+struct aws_operation_stats;
 
 enum aws_kind {
     AWS_KIND_OK,
@@ -103,6 +104,8 @@ struct aws_client_stats {
     int64_t skew_ms; /* server clock minus ours, as applied to signatures */
 };
 void aws_client_get_stats(const struct aws_client *client, struct aws_client_stats *ret_stats);
+/* The same by operation (aws/operation_stats.h), a list of the client's; NULL while there is none. */
+const struct aws_operation_stats *aws_client_operations(const struct aws_client *client);
 
 /* One call of a JSON service, for the service modules; also of a Query service, whose body is a form. */
 struct aws_json_call {

@@ -8,7 +8,7 @@
 static const char *unit_name(const struct metric *metric)
 {
     static const char *const UNITS[] = {
-        [METRIC_COUNT] = "Count", [METRIC_MS] = "Milliseconds", [METRIC_PERCENT] = "Percent"};
+        [PROM_COUNT] = "Count", [PROM_MS] = "Milliseconds", [PROM_PERCENT] = "Percent"};
     return UNITS[metric->unit];
 }
 

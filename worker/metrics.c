@@ -1,7 +1,7 @@
 /* The table of metrics and its Prometheus text; see metrics.h. */
 #include "worker/metrics.h"
 
-#include <inttypes.h>
+#include <stddef.h>
 
 #define AT(field) offsetof(struct metrics_view, field)
 #define STAT(field) offsetof(struct metrics_view, stats.field)
@@ -9,47 +9,47 @@
 
 /* clang-format off */
 static const struct metric TABLE[] = {
-    {"sluice_worker_build_info", "Version of the worker", METRIC_INFO, METRIC_COUNT, 0, NULL},
-    {"sluice_worker_threads", "Handler threads", METRIC_GAUGE, METRIC_COUNT, AT(threads), NULL},
-    {"sluice_worker_draining", "1 once the worker drains", METRIC_GAUGE, METRIC_COUNT, AT(draining), NULL},
-    {"sluice_worker_capacity", "Messages that may be handled at once", METRIC_GAUGE, METRIC_COUNT, STAT(capacity), "Capacity"},
-    {"sluice_worker_busy", "Messages being handled", METRIC_GAUGE, METRIC_COUNT, STAT(busy), "Busy"},
-    {"sluice_worker_waiting", "Received messages that wait for a slot", METRIC_GAUGE, METRIC_COUNT, STAT(waiting), NULL},
-    {"sluice_worker_held", "Messages waiting or being handled", METRIC_GAUGE, METRIC_COUNT, STAT(held), "Held"},
-    {"sluice_worker_oldest_held_seconds", "Since the oldest held message was received", METRIC_GAUGE, METRIC_MS, STAT(oldest_held_ms), "OldestHeld"},
-    {"sluice_worker_last_receive_age_seconds", "Since the last answered receive", METRIC_GAUGE, METRIC_MS, STAT(last_receive_age_ms), NULL},
-    {"sluice_worker_brake_ratio", "How far the failure brake holds receiving back", METRIC_GAUGE, METRIC_PERCENT, STAT(brake_percent), "Brake"},
-    {"sluice_worker_received_total", "Messages received, redeliveries included", METRIC_COUNTER, METRIC_COUNT, STAT(received), "Received"},
-    {"sluice_worker_received_again_total", "Received messages with a receive count above 1", METRIC_COUNTER, METRIC_COUNT, STAT(received_again), "ReceivedAgain"},
-    {"sluice_worker_redelivered_total", "Messages that came again while held or after they were finished here", METRIC_COUNTER, METRIC_COUNT, STAT(redelivered), NULL},
-    {"sluice_worker_duplicates_total", "Messages deleted without handling, because they had been handled", METRIC_COUNTER, METRIC_COUNT, STAT(duplicates), NULL},
-    {"sluice_worker_completed_total", "Messages handled with success", METRIC_COUNTER, METRIC_COUNT, STAT(completed), "Completed"},
-    {"sluice_worker_failed_total", "Messages whose handling failed", METRIC_COUNTER, METRIC_COUNT, STAT(failed), "Failed"},
-    {"sluice_worker_retried_total", "Messages that the handler put off", METRIC_COUNTER, METRIC_COUNT, STAT(retried), "Retried"},
-    {"sluice_worker_rejected_total", "Messages that can never be handled, as the handler says", METRIC_COUNTER, METRIC_COUNT, STAT(rejected), "Rejected"},
-    {"sluice_worker_quarantined_total", "Messages sent to the dead-letter queue", METRIC_COUNTER, METRIC_COUNT, STAT(quarantined), "Quarantined"},
-    {"sluice_worker_deleted_total", "Deletes that SQS confirmed", METRIC_COUNTER, METRIC_COUNT, STAT(deleted), "Deleted"},
-    {"sluice_worker_returned_total", "Messages handed back before their handling began", METRIC_COUNTER, METRIC_COUNT, STAT(returned), NULL},
-    {"sluice_worker_extended_total", "Extensions of visibility that were granted", METRIC_COUNTER, METRIC_COUNT, STAT(extended), NULL},
-    {"sluice_worker_extends_failed_total", "Extensions of visibility that were refused or not answered", METRIC_COUNTER, METRIC_COUNT, STAT(extends_failed), NULL},
-    {"sluice_worker_leases_lost_total", "Messages whose visibility timeout ran out while they were held", METRIC_COUNTER, METRIC_COUNT, STAT(lease_lost), "LeasesLost"},
-    {"sluice_worker_stale_handles_total", "Receipt handles that SQS did not take any more", METRIC_COUNTER, METRIC_COUNT, STAT(stale_handles), NULL},
-    {"sluice_worker_receives_total", "Receives that were answered", METRIC_COUNTER, METRIC_COUNT, STAT(receives), NULL},
-    {"sluice_worker_receives_full_total", "Receives that brought all they asked for", METRIC_COUNTER, METRIC_COUNT, STAT(receives_full), NULL},
-    {"sluice_worker_receives_empty_total", "Receives that brought nothing", METRIC_COUNTER, METRIC_COUNT, STAT(receives_empty), NULL},
-    {"sluice_worker_receives_failed_total", "Receives that ended in an error", METRIC_COUNTER, METRIC_COUNT, STAT(receives_failed), "ReceivesFailed"},
-    {"sluice_worker_receives_cancelled_total", "Receives that were given up", METRIC_COUNTER, METRIC_COUNT, STAT(receives_cancelled), NULL},
-    {"sluice_worker_api_calls_total", "Calls of SQS by operation and outcome", METRIC_CALLS, METRIC_COUNT, 0, "ApiCalls"},
-    {"sluice_worker_busy_seconds_total", "Time of all threads in the handler", METRIC_COUNTER, METRIC_MS, STAT(handle_ms_sum), "BusyTime"},
-    {"sluice_worker_handle_seconds", "Time of a message in the handler", METRIC_HISTOGRAM, METRIC_MS, HIST(handle_ms), "HandleTime"},
-    {"sluice_worker_wait_seconds", "From SentTimestamp to the start of handling", METRIC_HISTOGRAM, METRIC_MS, HIST(wait_ms), "WaitTime"},
-    {"sluice_worker_lease_margin_seconds", "Visibility left when a delete was confirmed", METRIC_HISTOGRAM, METRIC_MS, HIST(lease_margin_ms), "LeaseMargin"},
-    {"sluice_worker_task_protected", "1 while ECS protects the task from scale-in", METRIC_GAUGE, METRIC_COUNT, AT(is_protected), NULL},
-    {"sluice_worker_task_protection_failures_total", "Calls for task protection that failed", METRIC_COUNTER, METRIC_COUNT, AT(protection_failures), NULL},
-    {"sluice_worker_task_protection_refusals_total", "Calls for task protection that ECS refused, such as DEPLOYMENT_BLOCKED", METRIC_COUNTER, METRIC_COUNT, AT(protection_refusals), "ProtectionRefusals"},
-    {"sluice_worker_emf_lines_dropped_total", "CloudWatch lines that standard output did not take", METRIC_COUNTER, METRIC_COUNT, AT(emf_dropped), NULL},
-    {"sluice_worker_log_lines_dropped_total", "Log lines that standard error did not take", METRIC_COUNTER, METRIC_COUNT, AT(log_dropped), NULL},
-    {NULL, NULL, METRIC_COUNTER, METRIC_COUNT, 0, NULL},
+    {"sluice_worker_build_info", "Version of the worker", METRIC_INFO, PROM_COUNT, 0, NULL},
+    {"sluice_worker_threads", "Handler threads", METRIC_GAUGE, PROM_COUNT, AT(threads), NULL},
+    {"sluice_worker_draining", "1 once the worker drains", METRIC_GAUGE, PROM_COUNT, AT(draining), NULL},
+    {"sluice_worker_capacity", "Messages that may be handled at once", METRIC_GAUGE, PROM_COUNT, STAT(capacity), "Capacity"},
+    {"sluice_worker_busy", "Messages being handled", METRIC_GAUGE, PROM_COUNT, STAT(busy), "Busy"},
+    {"sluice_worker_waiting", "Received messages that wait for a slot", METRIC_GAUGE, PROM_COUNT, STAT(waiting), NULL},
+    {"sluice_worker_held", "Messages waiting or being handled", METRIC_GAUGE, PROM_COUNT, STAT(held), "Held"},
+    {"sluice_worker_oldest_held_seconds", "Since the oldest held message was received", METRIC_GAUGE, PROM_MS, STAT(oldest_held_ms), "OldestHeld"},
+    {"sluice_worker_last_receive_age_seconds", "Since the last answered receive", METRIC_GAUGE, PROM_MS, STAT(last_receive_age_ms), NULL},
+    {"sluice_worker_brake_ratio", "How far the failure brake holds receiving back", METRIC_GAUGE, PROM_PERCENT, STAT(brake_percent), "Brake"},
+    {"sluice_worker_received_total", "Messages received, redeliveries included", METRIC_COUNTER, PROM_COUNT, STAT(received), "Received"},
+    {"sluice_worker_received_again_total", "Received messages with a receive count above 1", METRIC_COUNTER, PROM_COUNT, STAT(received_again), "ReceivedAgain"},
+    {"sluice_worker_redelivered_total", "Messages that came again while held or after they were finished here", METRIC_COUNTER, PROM_COUNT, STAT(redelivered), NULL},
+    {"sluice_worker_duplicates_total", "Messages deleted without handling, because they had been handled", METRIC_COUNTER, PROM_COUNT, STAT(duplicates), NULL},
+    {"sluice_worker_completed_total", "Messages handled with success", METRIC_COUNTER, PROM_COUNT, STAT(completed), "Completed"},
+    {"sluice_worker_failed_total", "Messages whose handling failed", METRIC_COUNTER, PROM_COUNT, STAT(failed), "Failed"},
+    {"sluice_worker_retried_total", "Messages that the handler put off", METRIC_COUNTER, PROM_COUNT, STAT(retried), "Retried"},
+    {"sluice_worker_rejected_total", "Messages that can never be handled, as the handler says", METRIC_COUNTER, PROM_COUNT, STAT(rejected), "Rejected"},
+    {"sluice_worker_quarantined_total", "Messages sent to the dead-letter queue", METRIC_COUNTER, PROM_COUNT, STAT(quarantined), "Quarantined"},
+    {"sluice_worker_deleted_total", "Deletes that SQS confirmed", METRIC_COUNTER, PROM_COUNT, STAT(deleted), "Deleted"},
+    {"sluice_worker_returned_total", "Messages handed back before their handling began", METRIC_COUNTER, PROM_COUNT, STAT(returned), NULL},
+    {"sluice_worker_extended_total", "Extensions of visibility that were granted", METRIC_COUNTER, PROM_COUNT, STAT(extended), NULL},
+    {"sluice_worker_extends_failed_total", "Extensions of visibility that were refused or not answered", METRIC_COUNTER, PROM_COUNT, STAT(extends_failed), NULL},
+    {"sluice_worker_leases_lost_total", "Messages whose visibility timeout ran out while they were held", METRIC_COUNTER, PROM_COUNT, STAT(lease_lost), "LeasesLost"},
+    {"sluice_worker_stale_handles_total", "Receipt handles that SQS did not take any more", METRIC_COUNTER, PROM_COUNT, STAT(stale_handles), NULL},
+    {"sluice_worker_receives_total", "Receives that were answered", METRIC_COUNTER, PROM_COUNT, STAT(receives), NULL},
+    {"sluice_worker_receives_full_total", "Receives that brought all they asked for", METRIC_COUNTER, PROM_COUNT, STAT(receives_full), NULL},
+    {"sluice_worker_receives_empty_total", "Receives that brought nothing", METRIC_COUNTER, PROM_COUNT, STAT(receives_empty), NULL},
+    {"sluice_worker_receives_failed_total", "Receives that ended in an error", METRIC_COUNTER, PROM_COUNT, STAT(receives_failed), "ReceivesFailed"},
+    {"sluice_worker_receives_cancelled_total", "Receives that were given up", METRIC_COUNTER, PROM_COUNT, STAT(receives_cancelled), NULL},
+    {"sluice_worker_api_calls_total", "Calls of SQS by operation and outcome", METRIC_CALLS, PROM_COUNT, 0, "ApiCalls"},
+    {"sluice_worker_busy_seconds_total", "Time of all threads in the handler", METRIC_COUNTER, PROM_MS, STAT(handle_ms_sum), "BusyTime"},
+    {"sluice_worker_handle_seconds", "Time of a message in the handler", METRIC_HISTOGRAM, PROM_MS, HIST(handle_ms), "HandleTime"},
+    {"sluice_worker_wait_seconds", "From SentTimestamp to the start of handling", METRIC_HISTOGRAM, PROM_MS, HIST(wait_ms), "WaitTime"},
+    {"sluice_worker_lease_margin_seconds", "Visibility left when a delete was confirmed", METRIC_HISTOGRAM, PROM_MS, HIST(lease_margin_ms), "LeaseMargin"},
+    {"sluice_worker_task_protected", "1 while ECS protects the task from scale-in", METRIC_GAUGE, PROM_COUNT, AT(is_protected), NULL},
+    {"sluice_worker_task_protection_failures_total", "Calls for task protection that failed", METRIC_COUNTER, PROM_COUNT, AT(protection_failures), NULL},
+    {"sluice_worker_task_protection_refusals_total", "Calls for task protection that ECS refused, such as DEPLOYMENT_BLOCKED", METRIC_COUNTER, PROM_COUNT, AT(protection_refusals), "ProtectionRefusals"},
+    {"sluice_worker_emf_lines_dropped_total", "CloudWatch lines that standard output did not take", METRIC_COUNTER, PROM_COUNT, AT(emf_dropped), NULL},
+    {"sluice_worker_log_lines_dropped_total", "Log lines that standard error did not take", METRIC_COUNTER, PROM_COUNT, AT(log_dropped), NULL},
+    {NULL, NULL, METRIC_COUNTER, PROM_COUNT, 0, NULL},
 };
 /* clang-format on */
 
@@ -58,11 +58,6 @@ static const char *const OPERATION_NAMES[METRICS_OPERATION_MAX] = {
     METRICS_OPERATIONS(X)
 #undef X
 };
-
-/* Wanted upper bounds of histograms, ms. Each is moved up to the end of its bucket, so that what is counted
- * below it is exact. */
-static const int64_t BOUNDS_MS[] = {1,    2,    5,     10,    25,    50,     100,    250,     500,     1000,
-                                    2500, 5000, 10000, 30000, 60000, 300000, 900000, 3600000, 43200000};
 
 const struct metric *metrics_table(void)
 {
@@ -94,112 +89,50 @@ const struct histogram *metrics_histogram(const struct metric *metric, const str
 
 /* ---- Prometheus ---- */
 
-/* A label's value: backslash, quote and newline are escaped. */
-static void put_label(struct strbuf *out, const char *name, const char *value)
+static void put_queue(struct prom *p, void *view)
 {
-    strbuf_appendf(out, "%s=\"", name);
-    for (; *value != '\0'; value++) {
-        if (*value == '\n') {
-            strbuf_append_str(out, "\\n");
-            continue;
-        }
-        if (*value == '\\' || *value == '"')
-            strbuf_append_char(out, '\\');
-        strbuf_append_char(out, *value);
-    }
-    strbuf_append_char(out, '"');
+    prom_label(p, "queue", ((const struct metrics_view *)view)->queue);
 }
 
-static void put_value(struct strbuf *out, enum metric_unit unit, int64_t value)
-{
-    switch (unit) {
-    case METRIC_COUNT:
-        strbuf_appendf(out, "%" PRId64, value);
-        return;
-    case METRIC_MS:
-        strbuf_appendf(out, "%" PRId64 ".%03" PRId64, value / 1000, value % 1000);
-        return;
-    case METRIC_PERCENT:
-        strbuf_appendf(out, "%" PRId64 ".%02" PRId64, value / 100, value % 100);
-        return;
-    }
-}
-
-/* name{queue="..." and leaves the braces open */
-static void open_sample(struct strbuf *out, const struct metric *metric, const char *suffix,
-                        const struct metrics_view *view)
-{
-    strbuf_appendf(out, "%s%s{", metric->name, suffix);
-    put_label(out, "queue", view->queue);
-}
-
-static void close_sample(struct strbuf *out, enum metric_unit unit, int64_t value)
-{
-    strbuf_append_str(out, "} ");
-    put_value(out, unit, value);
-    strbuf_append_char(out, '\n');
-}
-
-static void render_histogram(const struct metric *metric, const struct metrics_view *view, struct strbuf *out)
-{
-    const struct histogram *h = metrics_histogram(metric, view);
-    for (size_t i = 0; i < sizeof BOUNDS_MS / sizeof *BOUNDS_MS; i++) {
-        int64_t bound = histogram_high(histogram_bucket(BOUNDS_MS[i]));
-        open_sample(out, metric, "_bucket", view);
-        strbuf_append_str(out, ",le=\"");
-        put_value(out, metric->unit, bound);
-        strbuf_append_char(out, '"');
-        close_sample(out, METRIC_COUNT, histogram_count_to(h, bound));
-    }
-    open_sample(out, metric, "_bucket", view);
-    strbuf_append_str(out, ",le=\"+Inf\"");
-    close_sample(out, METRIC_COUNT, h->count);
-    open_sample(out, metric, "_sum", view);
-    close_sample(out, metric->unit, h->sum);
-    open_sample(out, metric, "_count", view);
-    close_sample(out, METRIC_COUNT, h->count);
-}
-
-static void render_calls(const struct metric *metric, const struct metrics_view *view, struct strbuf *out)
+static void render_calls(struct prom *p, const struct metrics_view *view)
 {
     for (int op = 0; op < METRICS_OPERATION_MAX; op++)
         for (int kind = 0; kind < AWS_KIND_MAX; kind++) {
-            open_sample(out, metric, "", view);
-            strbuf_append_char(out, ',');
-            put_label(out, "operation", OPERATION_NAMES[op]);
-            strbuf_append_char(out, ',');
-            put_label(out, "outcome", aws_kind_name((enum aws_kind)kind));
-            close_sample(out, METRIC_COUNT, view->calls.count[op][kind]);
+            prom_open(p, "");
+            prom_label(p, "queue", view->queue);
+            prom_label(p, "operation", OPERATION_NAMES[op]);
+            prom_label(p, "outcome", aws_kind_name((enum aws_kind)kind));
+            prom_close(p, PROM_COUNT, view->calls.count[op][kind]);
         }
 }
 
-static void render_one(const struct metric *metric, const struct metrics_view *view, struct strbuf *out)
+static void render_one(const struct metric *metric, struct metrics_view *view, struct prom *p)
 {
-    static const char *const TYPES[] = {[METRIC_COUNTER] = "counter",
-                                        [METRIC_GAUGE] = "gauge",
-                                        [METRIC_HISTOGRAM] = "histogram",
-                                        [METRIC_CALLS] = "counter",
-                                        [METRIC_INFO] = "gauge"};
-    strbuf_appendf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name,
-                   TYPES[metric->type]);
+    static const enum prom_type TYPES[] = {[METRIC_COUNTER] = PROM_COUNTER,
+                                           [METRIC_GAUGE] = PROM_GAUGE,
+                                           [METRIC_HISTOGRAM] = PROM_HISTOGRAM,
+                                           [METRIC_CALLS] = PROM_COUNTER,
+                                           [METRIC_INFO] = PROM_GAUGE};
+    prom_family(p, metric->name, TYPES[metric->type], metric->help);
     if (metric->type == METRIC_HISTOGRAM) {
-        render_histogram(metric, view, out);
+        prom_histogram_ms(p, metrics_histogram(metric, view), put_queue, view);
         return;
     }
     if (metric->type == METRIC_CALLS) {
-        render_calls(metric, view, out);
+        render_calls(p, view);
         return;
     }
-    open_sample(out, metric, "", view);
-    if (metric->type == METRIC_INFO) {
-        strbuf_append_char(out, ',');
-        put_label(out, "version", SLUICE_VERSION);
-    }
-    close_sample(out, metric->unit, metrics_value(metric, view));
+    prom_open(p, "");
+    prom_label(p, "queue", view->queue);
+    if (metric->type == METRIC_INFO)
+        prom_label(p, "version", SLUICE_VERSION);
+    prom_close(p, metric->unit, metrics_value(metric, view));
 }
 
 void metrics_render(const struct metrics_view *view, struct strbuf *out)
 {
+    struct prom p = PROM_INIT(out);
+    struct metrics_view labels = *view; /* the histogram's labels are written through a plain pointer */
     for (const struct metric *metric = TABLE; metric->name != NULL; metric++)
-        render_one(metric, view, out);
+        render_one(metric, &labels, &p);
 }

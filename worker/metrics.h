@@ -8,6 +8,7 @@
 
 #include "aws/client.h"
 #include "base/histogram.h"
+#include "base/prom.h"
 #include "base/strbuf.h"
 #include "base/telemetry.h"
 
@@ -41,15 +42,14 @@ struct metrics_view {
 };
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_CALLS, METRIC_INFO };
-enum metric_unit { METRIC_COUNT, METRIC_MS, METRIC_PERCENT };
 
 struct metric {
     const char *name; /* Prometheus */
     const char *help; /* one sentence without a full stop */
     enum metric_type type;
-    enum metric_unit unit; /* ms are shown as seconds, percent as a ratio to Prometheus */
-    size_t offset;         /* of the int64_t or histogram pointer in the view */
-    const char *emf;       /* CloudWatch; NULL: not sent there, each costs its user money */
+    enum prom_unit unit;
+    size_t offset;   /* of the int64_t or histogram pointer in the view */
+    const char *emf; /* CloudWatch; NULL: not sent there, each costs its user money */
 };
 
 /* Ends with a NULL name. */

@@ -54,7 +54,7 @@ START_TEST(every_counter_of_telemetry_is_a_metric_once)
         bool total = strcmp(metric->name + len - 6, "_total") == 0;
         bool seconds = strstr(metric->name, "_seconds") != NULL;
         ck_assert_int_eq(total, metric->type == METRIC_COUNTER || metric->type == METRIC_CALLS);
-        ck_assert_int_eq(seconds, metric->unit == METRIC_MS);
+        ck_assert_int_eq(seconds, metric->unit == PROM_MS);
         rows++;
     }
     ck_assert_int_gt(rows, 30);
