@@ -73,3 +73,18 @@ int host_port_listen(const char *option, const struct host_port *at, int *ret_po
     *ret_port = ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
     return fd;
 }
+
+bool host_port_is_loopback(const struct host_port *at)
+{
+    union address address;
+    (void)fill_address(at, &address);
+    if (address.any.sa_family == AF_INET)
+        return ntohl(address.v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+}
+
+void host_port_format(const char *host, int port, struct strbuf *out)
+{
+    bool is_v6 = strchr(host, ':') != NULL;
+    strbuf_appendf(out, "%s%s%s:%d", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+}

@@ -115,9 +115,10 @@ static void send_reply(struct evhttp_request *request, const struct status_reply
 
 /* ---- the route ---- */
 
-static unsigned methods_of(const struct status_route *route)
+static unsigned methods_of(const struct status_route *route, bool read_only)
 {
-    return route->methods != 0 ? route->methods : (unsigned)STATUS_GET;
+    unsigned methods = route->methods != 0 ? route->methods : (unsigned)STATUS_GET;
+    return read_only ? methods & (unsigned)STATUS_GET : methods;
 }
 
 /* NULL: the route is for other paths; otherwise what follows a prefix. */
@@ -131,16 +132,17 @@ static const char *fit_path(const struct status_route *route, const char *path)
 }
 
 /* NULL with the methods that the path would take, 0 when there is no such path. */
-static const struct status_route *find_route(const struct status_route *routes,
+static const struct status_route *find_route(const struct status_server_options *options,
                                              struct status_request *request, unsigned *ret_methods)
 {
     *ret_methods = 0;
-    for (const struct status_route *route = routes; route->path != NULL; route++) {
+    for (const struct status_route *route = options->routes; route->path != NULL; route++) {
         const char *rest = fit_path(route, request->path);
         if (rest == NULL)
             continue;
-        *ret_methods |= methods_of(route);
-        if ((methods_of(route) & (unsigned)request->method) != 0) {
+        unsigned methods = methods_of(route, options->read_only);
+        *ret_methods |= methods;
+        if ((methods & (unsigned)request->method) != 0) {
             request->rest = rest;
             return route;
         }
@@ -201,7 +203,7 @@ static void answer(struct evhttp_request *raw, const struct status_server_option
     const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(raw));
     struct evkeyvalq pairs = {.tqh_first = NULL};
     unsigned methods = 0;
-    const struct status_route *route = find_route(options->routes, request, &methods);
+    const struct status_route *route = find_route(options, request, &methods);
     if (route == NULL && methods == 0) {
         status_reply_error(reply, 404, "no such path");
     } else if (route == NULL) {

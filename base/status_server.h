@@ -69,6 +69,7 @@ struct status_server_options {
     /* While fewer descriptors than this are left to the process (its own connections, pipes and files need
      * them), one connection a second is taken; the others wait in the backlog. */
     int fds_kept_free;
+    bool read_only;          /* only GET: routes of other methods do not exist here */
     int connections_max;     /* 0: 64. When so many are open, the next ones wait in the backlog. */
     int request_max_real_ms; /* 0: 30,000. From accepting, or from the last request, to the next complete one,
                                 and for reading the answer: whoever takes longer is hung up on. */

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/host_port.h"
 #include "base/log.h"
 #include "base/options_json.h"
 
@@ -29,6 +30,12 @@ const struct option_row CONFIG_TOP_ROWS[] = {
 const struct option_row CONFIG_ADMIN_ROWS[] = {
     {"socket", OPTION_STRING, offsetof(struct config, admin.socket), NULL, 0, 0, NULL, "PATH",
      "unix socket for sluice status; default: admin.sock in state_dir"},
+    {"listen", OPTION_STRING, offsetof(struct config, admin.listen), NULL, 0, 0, NULL, "HOST:PORT",
+     "TCP address for /healthz, /readyz, /metrics and what else the socket shows; read-only; port 0: any "
+     "free "
+     "one; default: none"},
+    {"ready_share", OPTION_DOUBLE, offsetof(struct config, admin.ready_share), "1", 0, 1, NULL, NULL,
+     "part of the fleets that must have fresh data for /readyz to say ready"},
     OPTION_END,
 };
 
@@ -54,6 +61,9 @@ static int parse_section(const json_t *root, const char *key, const struct optio
 
 static int check_paths(const struct config *config, struct err *err)
 {
+    struct host_port at;
+    if (config->admin.listen != NULL && host_port_parse("admin.listen", config->admin.listen, &at, err) != 0)
+        return -1;
     struct sockaddr_un address;
     if (config->state_dir[0] != '/')
         return err_set(err, "state_dir: \"%s\": want an absolute path", config->state_dir);

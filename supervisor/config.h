@@ -93,7 +93,9 @@ struct config {
     char *endpoint_url;
     char *state_dir;
     struct {
-        char *socket; /* never NULL: default state_dir/admin.sock */
+        char *socket;       /* never NULL: default state_dir/admin.sock */
+        char *listen;       /* HOST:PORT; NULL: no TCP */
+        double ready_share; /* 0..1 of the fleets must have fresh data for /readyz */
     } admin;
     struct {
         int level;  /* enum log_level, or -1: the environment's */

@@ -2,6 +2,7 @@
 #include "supervisor/daemon.h"
 
 #include "aws/client.h"
+#include "aws/operation_stats.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/exitcode.h"
@@ -18,6 +19,7 @@
 #include "supervisor/fleet_polls.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
+#include "supervisor/service.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -58,6 +60,8 @@ struct daemon {
     struct shared_client *clients;
     struct admin_server *admin;
     struct polls_shared polls;
+    struct service *service;
+    enum supervisor_role role;
     struct fleet_control **fleets; /* config->fleet_count of them, NULL where not made yet */
     size_t fleets_started;         /* the first so many */
     struct loop_timer start_timer;
@@ -65,7 +69,8 @@ struct daemon {
     struct event *signal_events[SIGNAL_COUNT];
     bool stopping;
     int64_t started_ms; /* product */
-    int exit_code;      /* when the drain is over */
+    int64_t started_wall_ms;
+    int exit_code; /* when the drain is over */
     struct loop_timer lock_timer;
     uint64_t state_dir_losses;
     struct err state_dir_error; /* text "": the folder is ours */
@@ -136,6 +141,7 @@ static void write_status(void *arg, const struct status_request *request, struct
     jsonw_key_int(&w, "started_ms", daemon->started_ms);
     jsonw_key_int(&w, "speed", clock_scale());
     jsonw_key_str(&w, "state", daemon->stopping ? "draining" : "running");
+    service_write_status(daemon->service, &w);
     jsonw_key_str(&w, "config", daemon->config->path);
     jsonw_key_str(&w, "state_dir", daemon->config->state_dir);
     jsonw_key_int(&w, "state_dir_losses", (int64_t)daemon->state_dir_losses);
@@ -169,7 +175,46 @@ static void write_explain(void *arg, const struct status_request *request, struc
     fleet_api_explain(daemon->config, daemon->fleets, request, reply);
 }
 
+static void get_facts(void *arg, struct supervisor_facts *facts)
+{
+    const struct daemon *daemon = arg;
+    int64_t now_ms = clock_product_ms();
+    facts->role = daemon->role;
+    facts->draining = daemon->stopping;
+    facts->started_wall_ms = daemon->started_wall_ms;
+    facts->strangers_reaped = (int64_t)reaper_strangers(daemon->reaper);
+    facts->state_dir_losses = (int64_t)daemon->state_dir_losses;
+    facts->log_dropped = (int64_t)log_dropped();
+    facts->fleet_count = daemon->config->fleet_count;
+    facts->fleets = xcalloc(facts->fleet_count, sizeof *facts->fleets);
+    for (size_t i = 0; i < facts->fleet_count; i++)
+        fleet_control_get_facts(daemon->fleets[i], now_ms, &facts->fleets[i]);
+    for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
+        aws_operation_stats_merge(&facts->operations, aws_client_operations(shared->client));
+}
+
+static void answer_alive(void *arg, const struct status_request *request, struct status_reply *reply)
+{
+    (void)request;
+    service_answer_alive(((const struct daemon *)arg)->service, reply);
+}
+
+static void answer_ready(void *arg, const struct status_request *request, struct status_reply *reply)
+{
+    (void)request;
+    service_answer_ready(((const struct daemon *)arg)->service, reply);
+}
+
+static void answer_metrics(void *arg, const struct status_request *request, struct status_reply *reply)
+{
+    (void)request;
+    service_answer_metrics(((const struct daemon *)arg)->service, reply);
+}
+
 static const struct status_route ROUTES[] = {
+    {.path = "/healthz", .fn = answer_alive},
+    {.path = "/readyz", .fn = answer_ready},
+    {.path = "/metrics", .fn = answer_metrics},
     {.path = "/v1/status", .fn = write_status},
     {.path = "/v1/explain", .fn = write_explain},
     {.path = "/v1/fleets/", .fn = take_order, .methods = STATUS_POST, .body_max = FLEET_API_BODY_MAX},
@@ -189,6 +234,7 @@ static void stop(struct daemon *daemon)
 {
     daemon->stopping = true;
     loop_timer_cancel(&daemon->start_timer);
+    service_stopping(daemon->service);
     daemon->fleets_left = daemon->config->fleet_count;
     for (size_t i = 0; i < daemon->config->fleet_count; i++)
         fleet_control_stop(daemon->fleets[i]);
@@ -390,6 +436,16 @@ static int set_up(struct daemon *daemon, struct err *err)
     if (exit_code != EXIT_CODE_OK)
         return exit_code;
     daemon->base = loop_base_new();
+    /* Before the fleets, whose workers shall not inherit what systemd says to us. */
+    struct service_options service = {.base = daemon->base,
+                                      .config = daemon->config,
+                                      .routes = ROUTES,
+                                      .route_arg = daemon,
+                                      .get_facts = get_facts,
+                                      .arg = daemon};
+    daemon->service = service_new(&service, err);
+    if (daemon->service == NULL)
+        return EXIT_CODE_IO;
     daemon->reaper = reaper_new(daemon->base);
     daemon->orphans = orphans_new(daemon->base, daemon->config->state_dir);
     polls_shared_init(&daemon->polls, daemon->config, clock_product_ms());
@@ -411,6 +467,7 @@ static void clean_up(struct daemon *daemon)
         fleet_control_destroy(daemon->fleets[i]);
     free(daemon->fleets);
     admin_server_destroy(daemon->admin);
+    service_destroy(daemon->service);
     loop_timer_clean_up(&daemon->lock_timer);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (daemon->signal_events[i] != NULL)
@@ -447,11 +504,15 @@ static void on_start_timer(void *arg)
         fleet_control_start(daemon->fleets[daemon->fleets_started++]);
     }
     LOG(LOG_INFO, "all fleets are started", LOG_INT("fleets", daemon->config->fleet_count));
+    service_started(daemon->service);
 }
 
 int daemon_run(const struct config *config, struct err *err)
 {
-    struct daemon daemon = {.config = config, .lock_fd = -1, .started_ms = clock_product_ms()};
+    struct daemon daemon = {.config = config,
+                            .lock_fd = -1,
+                            .started_ms = clock_product_ms(),
+                            .started_wall_ms = clock_wall_ms()};
     process_raise_file_limit();
     int exit_code = set_up(&daemon, err);
     if (exit_code == EXIT_CODE_OK) {

@@ -15,6 +15,7 @@
 #include "supervisor/state_file.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { SAVE_EVERY_MS = 10000 };
 
@@ -35,6 +36,10 @@ struct fleet_control {
     bool changed;
     struct decision last_change;
     uint64_t decisions, changes;
+    uint64_t grown, shrunk;
+    uint64_t whys[DECISION_WHY_COUNT]; /* decisions by reason */
+    struct reading depth;              /* the newest one that was known, kept when later ones are not */
+    int64_t depth_max_age_ms;
     struct decision_ring runs;         /* the last decisions */
     struct decision_ring changed_runs; /* those that changed something */
 
@@ -132,6 +137,15 @@ static void tell_change(const struct fleet_control *control, const struct decisi
     strbuf_clean_up(&text);
 }
 
+static void note_depth(struct fleet_control *control, const struct observation *obs)
+{
+    if (!obs->visible.known)
+        return;
+    control->depth = obs->visible;
+    control->depth_max_age_ms =
+        observation_depth_max_age_ms(obs, control->options.fleet->controller.stale_after_ms);
+}
+
 /* Observes, decides, and makes it so. Returns whether desired changed; its state is to be saved then. */
 static bool take_step(struct fleet_control *control, int64_t now_ms)
 {
@@ -140,10 +154,12 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
     sqs_sensor_observe(control->sensor, now_ms, &obs);
     fleet_polls_observe(&control->polls, now_ms, &obs);
     control->ops->observe(control->workers, now_ms, &obs);
+    note_depth(control, &obs);
     journal_before_step(&control->journal, now_ms);
     controller_step(control->controller, &obs, now_ms, &control->last);
     control->decided = true;
     control->decisions++;
+    control->whys[control->last.why]++;
     journal_after_step(&control->journal, &control->last);
     decision_ring_add(&control->runs, &control->last);
     sqs_sensor_set_interval(control->sensor, fleet_polls_plan(&control->polls, &control->last, now_ms));
@@ -153,6 +169,8 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
     control->ops->set_desired(control->workers, control->last.to);
     control->changed = true;
     control->changes++;
+    control->grown += control->last.to > control->last.from;
+    control->shrunk += control->last.to < control->last.from;
     control->last_change = control->last;
     decision_ring_add(&control->changed_runs, &control->last);
     tell_change(control, &control->last);
@@ -374,6 +392,53 @@ void fleet_control_hurry(struct fleet_control *control)
 {
     if (control->ops->hurry != NULL)
         control->ops->hurry(control->workers);
+}
+
+/* ---- facts ---- */
+
+static int64_t value_of(const struct reading *reading)
+{
+    return reading->known ? reading->value : FACT_UNKNOWN;
+}
+
+void fleet_control_get_facts(const struct fleet_control *control, int64_t now_ms, struct fleet_facts *ret)
+{
+    const struct capacity *capacity = &control->options.fleet->controller.capacity;
+    struct observation obs = control->last.obs; /* the queue as it was last seen, the workers as they are */
+    if (!control->decided)
+        observation_init(&obs);
+    control->ops->observe(control->workers, now_ms, &obs);
+    *ret = (struct fleet_facts){
+        .name = control->options.fleet->name,
+        .data_age_ms = control->depth.known ? reading_age_ms(&control->depth, now_ms) : FACT_UNKNOWN,
+        .stale_after_ms = control->depth_max_age_ms,
+        .visible = value_of(&obs.visible),
+        .in_flight = value_of(&obs.in_flight),
+        .delayed = value_of(&obs.delayed),
+        .oldest_age_ms = value_of(&obs.oldest_age_ms),
+        .sensor_errors = value_of(&obs.api_errors),
+        .desired = controller_desired(control->controller),
+        .ready = value_of(&obs.ready),
+        .starting = value_of(&obs.starting),
+        .stopping = value_of(&obs.stopping),
+        .busy = value_of(&obs.busy),
+        .waiting = value_of(&obs.waiting),
+        .orphans = (int64_t)orphans_count(control->options.orphans, control->options.fleet->name),
+        .min = capacity->min,
+        .target = capacity->target,
+        .max = capacity->max,
+        .completed = value_of(&obs.completed_total),
+        .failed = value_of(&obs.failed_total),
+        .decisions = (int64_t)control->decisions,
+        .grown = (int64_t)control->grown,
+        .shrunk = (int64_t)control->shrunk,
+        .out_held = obs.scale_out_hold.known && obs.scale_out_hold.value != FLEET_HOLD_NONE,
+        .in_held = obs.scale_in_hold.known && obs.scale_in_hold.value != FLEET_HOLD_NONE,
+        .overridden = controller_get_override(control->controller, now_ms)->order.kind != OVERRIDE_NONE,
+        .journal_failures = (int64_t)control->journal.failures,
+        .state_failures = (int64_t)control->save_failures,
+    };
+    memcpy(ret->whys, control->whys, sizeof ret->whys);
 }
 
 /* ---- status ---- */

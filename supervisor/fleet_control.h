@@ -7,6 +7,7 @@
 
 #include "base/jsonw.h"
 #include "supervisor/config.h"
+#include "supervisor/fleet_facts.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
 
@@ -85,6 +86,9 @@ const char *fleet_control_name(const struct fleet_control *control);
  * (decision_ring.h). */
 void fleet_control_write_explain(const struct fleet_control *control, size_t last, int64_t now_ms,
                                  struct jsonw *w);
+
+/* What is known of the fleet now, for metrics and readiness. The name is the configuration's. */
+void fleet_control_get_facts(const struct fleet_control *control, int64_t now_ms, struct fleet_facts *ret);
 
 /* Writes the fleet's object of GET /v1/status. */
 void fleet_control_write_status(const struct fleet_control *control, int64_t now_ms, struct jsonw *w);

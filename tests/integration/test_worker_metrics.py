@@ -18,57 +18,8 @@ import pytest
 
 import harness
 from harness import BIN, wait_until
+from prometheus_text import check_with_promtool, parse_prometheus
 from worker_harness import Shop, Worker, ledger
-
-SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)\{([^}]*)\} ([0-9]+(?:\.[0-9]+)?)$')
-LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')
-
-
-def parse_prometheus(text):
-    """{name: {labels: value}} of a text that keeps the format's rules and Prometheus's naming rules."""
-    assert text.endswith("\n") and "\n\n" not in text
-    samples, types, family, seen_families = {}, {}, None, set()
-    pending_help = None
-    for line in text.splitlines():
-        if line.startswith("# HELP "):
-            _, _, pending_help, words = line.split(" ", 3)
-            assert words and pending_help not in seen_families, line
-            continue
-        if line.startswith("# TYPE "):
-            _, _, family, kind = line.split(" ")
-            assert family == pending_help, f"{line}: want HELP before"
-            assert kind in ("counter", "gauge", "histogram"), line
-            assert (kind == "counter") == family.endswith("_total"), line
-            seen_families.add(family)
-            types[family] = kind
-            continue
-        found = SAMPLE.match(line)
-        assert found, line
-        name, label_text, value = found.groups()
-        labels = LABEL.findall(label_text)
-        assert ",".join(f'{key}="{text}"' for key, text in labels) == label_text, line
-        assert len({key for key, _ in labels}) == len(labels), line
-        suffixes = ("_bucket", "_sum", "_count") if types[family] == "histogram" else ("",)
-        assert name in [family + suffix for suffix in suffixes], f"{line} under {family}"
-        of_name = samples.setdefault(name, {})
-        assert tuple(labels) not in of_name, line
-        of_name[tuple(labels)] = float(value)
-    for family, kind in types.items():
-        if kind == "histogram":
-            check_histogram(samples, family)
-    return samples
-
-
-def check_histogram(samples, family):
-    buckets = [(labels[-1], value) for labels, value in samples[family + "_bucket"].items()]
-    assert all(label[0] == "le" for label, _ in buckets)
-    bounds = [float(label[1]) for label, _ in buckets]
-    counts = [value for _, value in buckets]
-    assert bounds == sorted(set(bounds)) and bounds[-1] == float("inf")
-    assert counts == sorted(counts)
-    [count] = samples[family + "_count"].values()
-    assert counts[-1] == count
-
 
 EMF_UNITS = {"Count", "Milliseconds", "Percent", "Seconds", "Bytes", "None"}
 
@@ -125,6 +76,7 @@ def test_prometheus_text_keeps_its_format_and_agrees_with_the_ledger(spawn, loca
     url = metrics_url(worker.process)
     text, headers = get(url)
     assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert check_with_promtool(text)
     assert one(parse_prometheus(text), "sluice_worker_capacity") == 5
     shop.wait_empty(worker)
     paid = ledger(tmp_path)

@@ -68,5 +68,26 @@ START_TEST(a_port_that_is_taken_is_said)
 }
 END_TEST
 
-UNIT_MAIN("host_port", addresses_are_taken_apart, what_is_no_address_is_refused_by_the_options_name,
-          a_port_that_is_taken_is_said)
+START_TEST(loopback_is_told_from_the_rest)
+{
+    static const struct {
+        const char *text, *format;
+        bool loopback;
+    } CASES[] = {{"127.0.0.1:1", "127.0.0.1:1", true},    {"127.9.9.9:1", "127.9.9.9:1", true},
+                 {"localhost:2", "127.0.0.1:2", true},    {"[::1]:3", "[::1]:3", true},
+                 {"0.0.0.0:1", "0.0.0.0:1", false},       {"[::]:1", "[::]:1", false},
+                 {"10.127.0.1:1", "10.127.0.1:1", false}, {"[fe80::1]:1", "[fe80::1]:1", false}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct host_port at;
+        struct strbuf text = STRBUF_INIT;
+        ck_assert_int_eq(host_port_parse("--listen", CASES[i].text, &at, NULL), 0);
+        ck_assert_msg(host_port_is_loopback(&at) == CASES[i].loopback, "%s", CASES[i].text);
+        host_port_format(at.host, at.port, &text);
+        ck_assert_str_eq(strbuf_str(&text), CASES[i].format);
+        strbuf_clean_up(&text);
+    }
+}
+END_TEST
+
+UNIT_MAIN("host_port", loopback_is_told_from_the_rest, addresses_are_taken_apart,
+          what_is_no_address_is_refused_by_the_options_name, a_port_that_is_taken_is_said)

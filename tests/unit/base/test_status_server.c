@@ -410,6 +410,26 @@ START_TEST(a_connection_that_ended_takes_nothing_from_the_next_owner_of_its_numb
 }
 END_TEST
 
+START_TEST(a_server_that_only_reads_knows_no_other_routes)
+{
+    struct world world = {.base = loop_base_new(), .seen = STRBUF_INIT};
+    struct status_server_options options = {
+        .name = "test", .routes = ROUTES, .arg = &world, .read_only = true};
+    struct strbuf out = STRBUF_INIT;
+    struct err err = {""};
+    world.server = status_server_listen(world.base, "--listen", "127.0.0.1:0", &options, &err);
+    ck_assert_int_eq(ask(&world, "POST /v1/pause" HEAD "Content-Length: 2\r\n\r\nhi", &out), 404);
+    ck_assert_int_eq(ask(&world, "DELETE /v1/pause" HEAD "\r\n", &out), 404);
+    ck_assert_int_eq(ask(&world, "POST /v1/fleet/a" HEAD "Content-Length: 2\r\n\r\nhi", &out), 405);
+    ck_assert_ptr_nonnull(strstr(out.data, "\r\nAllow: GET\r\n"));
+    ck_assert_str_eq(strbuf_str(&world.seen), "");
+    ck_assert_int_eq(ask(&world, "GET /v1/fleet/a" HEAD "\r\n", &out), 200);
+    ck_assert_int_eq(ask(&world, "GET /v1/status" HEAD "\r\n", &out), 200);
+    strbuf_clean_up(&out);
+    clean_up(&world);
+}
+END_TEST
+
 START_TEST(a_bad_address_names_its_option)
 {
     struct event_base *base = loop_base_new();
@@ -429,4 +449,4 @@ UNIT_MAIN("status_server", a_request_reaches_its_route_whole,
           who_sends_a_request_drop_by_drop_is_hung_up_on, a_connection_takes_one_request_after_the_other,
           a_server_ends_with_connections_open,
           a_connection_that_ended_takes_nothing_from_the_next_owner_of_its_number,
-          a_bad_address_names_its_option)
+          a_server_that_only_reads_knows_no_other_routes, a_bad_address_names_its_option)

@@ -344,6 +344,8 @@ static void doc_range(const struct option_row *row, struct strbuf *out)
                        duration_format((int64_t)row->max, high));
     else if (row->type == OPTION_INT || row->type == OPTION_DOUBLE)
         strbuf_appendf(out, "%.0f to %.0f", row->min, row->max);
+    else if (row->type == OPTION_DOUBLE)
+        strbuf_appendf(out, "%g to %g", row->min, row->max);
     else if (row->type == OPTION_STRING)
         strbuf_append_str(out, "text");
     else if (row->type == OPTION_BOOL)
