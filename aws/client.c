@@ -91,6 +91,8 @@ struct aws_client {
     int max_attempts;
     int max_connections;
     int64_t reply_margin_ms;
+    bool (*may_write)(void *arg);
+    void *may_write_arg;
     struct retry_quota quota;
     uint64_t random;
 
@@ -301,7 +303,7 @@ static enum retry_class judge_failure(struct aws_call *call, const struct http_r
         call->result.kind = AWS_KIND_BAD_REPLY;
         return RETRY_NEVER;
     }
-    if (strcmp(reply->failure, "BadUrl") == 0) {
+    if (strcmp(reply->failure, "BadUrl") == 0 || strcmp(reply->failure, HTTP_WRITE_REFUSED) == 0) {
         call->result.kind = AWS_KIND_REQUEST;
         return RETRY_NEVER;
     }
@@ -453,7 +455,9 @@ static void start_attempt(struct aws_call *call, struct aws_credentials *credent
                              .header_count = sizeof headers / sizeof headers[0],
                              .body = call->body.data,
                              .body_len = call->body.len,
-                             .timeout_ms = poll_us / 1000 + client->reply_margin_ms};
+                             .timeout_ms = poll_us / 1000 + client->reply_margin_ms,
+                             .may_send = call->request.is_write ? client->may_write : NULL,
+                             .may_send_arg = client->may_write_arg};
     call->sent_product_ms = clock_product_ms();
     call->exchange = http_start(client->http, &post, on_reply, call);
     set_state(call, CALL_ON_WIRE);
@@ -462,8 +466,13 @@ static void start_attempt(struct aws_call *call, struct aws_credentials *credent
 /* Deals with the first queued call now that the provider has answered. */
 static void serve_queued(struct aws_call *call, struct aws_credentials *credentials, const struct err *err)
 {
+    const struct aws_client *client = call->client;
     if (credentials == NULL) {
         set_result(&call->result, AWS_KIND_CREDENTIALS, "NoCredentials", err != NULL ? err->text : "");
+        wait_ms(call, 0, true);
+    } else if (call->request.is_write && client->may_write != NULL &&
+               !client->may_write(client->may_write_arg)) {
+        set_result(&call->result, AWS_KIND_REQUEST, HTTP_WRITE_REFUSED, "another one leads now");
         wait_ms(call, 0, true);
     } else if (call->refreshed && call->credentials == credentials) {
         wait_ms(call, 0, true); /* no others to be had: the refusal stands */
@@ -619,6 +628,8 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     client->max_connections = options->max_connections > 0 ? options->max_connections : CONNECTIONS_DEFAULT;
     client->reply_margin_ms =
         options->reply_margin_ms > 0 ? options->reply_margin_ms : REPLY_MARGIN_DEFAULT_MS;
+    client->may_write = options->may_write;
+    client->may_write_arg = options->may_write_arg;
     client->quota.tokens = RETRY_QUOTA_FULL;
     client->random = options->seed != 0 ? options->seed : seed_from_system();
     TAILQ_INIT(&client->queued);

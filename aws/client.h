@@ -72,6 +72,11 @@ struct aws_client_options {
     int64_t connect_timeout_ms; /* real; 0: 3,100 */
     int64_t reply_margin_ms;    /* real; what a reply may take beyond the long poll; 0: 10,000 */
     uint64_t seed;              /* of the retry jitter; 0: from the system */
+    /* Asked right before every attempt of a call that changes something (aws_json_call.is_write), and, with
+     * libcurl 7.80 or later, once more when the connection stands and the request is to go out. False: the
+     * call fails with AWS_KIND_REQUEST, code "WriteRefused". NULL: always. */
+    bool (*may_write)(void *arg);
+    void *may_write_arg;
 };
 
 /* Returns NULL with err (no region, bad endpoint URL ...). */
@@ -118,6 +123,7 @@ struct aws_json_call {
     size_t body_len;
     int64_t poll_product_ms; /* how long the server may wait by itself (long poll); the timeout adds to it */
     bool long_poll;          /* an empty retry quota still waits before it fails */
+    bool is_write;           /* changes what somebody scales: aws_client_options.may_write is asked */
 };
 
 /* reply is the body of a 2xx answer: the callee may take it with strbuf_take(). It is empty otherwise. */

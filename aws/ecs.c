@@ -54,18 +54,31 @@ static struct ecs_call *call_new(const char *member, void *arg)
     return call;
 }
 
-static struct aws_call *send_request(struct aws_client *client, const char *target, struct request *request,
-                                     aws_json_fn *fn, struct ecs_call *call)
+static struct aws_call *send_any(struct aws_client *client, const char *target, bool is_write,
+                                 struct request *request, aws_json_fn *fn, struct ecs_call *call)
 {
     jsonw_end_object(&request->w);
     struct aws_json_call json = {.service = "ecs",
                                  .target = target,
                                  .content_type = "application/x-amz-json-1.1",
                                  .body = request->body.data,
-                                 .body_len = request->body.len};
+                                 .body_len = request->body.len,
+                                 .is_write = is_write};
     struct aws_call *handle = aws_client_call_json(client, &json, fn, call, free);
     strbuf_clean_up(&request->body);
     return handle;
+}
+
+static struct aws_call *send_request(struct aws_client *client, const char *target, struct request *request,
+                                     aws_json_fn *fn, struct ecs_call *call)
+{
+    return send_any(client, target, false, request, fn, call);
+}
+
+static struct aws_call *send_write(struct aws_client *client, const char *target, struct request *request,
+                                   aws_json_fn *fn, struct ecs_call *call)
+{
+    return send_any(client, target, true, request, fn, call);
 }
 
 /* Returns the reply, owned by the caller: empty when the call failed. *result becomes *bad when the body is
@@ -148,7 +161,7 @@ struct aws_call *ecs_update_desired(struct aws_client *client, const char *clust
     open_request(&request, cluster);
     jsonw_key_str(&request.w, "service", service);
     jsonw_key_int(&request.w, "desiredCount", desired);
-    return send_request(client, TARGET "UpdateService", &request, on_services, call);
+    return send_write(client, TARGET "UpdateService", &request, on_services, call);
 }
 
 struct aws_call *ecs_list_tasks(struct aws_client *client, const char *cluster, const char *service,
@@ -194,5 +207,5 @@ struct aws_call *ecs_update_task_protection(struct aws_client *client, const cha
     jsonw_key_bool(&request.w, "protectionEnabled", enabled);
     if (enabled && expires_min > 0)
         jsonw_key_int(&request.w, "expiresInMinutes", expires_min);
-    return send_request(client, TARGET "UpdateTaskProtection", &request, on_protection, call);
+    return send_write(client, TARGET "UpdateTaskProtection", &request, on_protection, call);
 }

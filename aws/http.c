@@ -46,6 +46,8 @@ struct http_exchange {
     struct curl_slist headers[HTTP_HEADERS_MAX];
     int64_t started_ms;
     int sends; /* requests begun on a connection in this exchange */
+    bool (*may_send)(void *arg);
+    void *may_send_arg;
     http_fn *fn;
     void *arg;
     struct http_reply reply;
@@ -156,6 +158,8 @@ static int on_request(void *arg, char *remote_address, char *local_address, int 
     (void)remote_port;
     (void)local_port;
     struct http_exchange *x = arg;
+    if (x->may_send != NULL && !x->may_send(x->may_send_arg))
+        return CURL_PREREQFUNC_ABORT;
     x->sends++;
     return CURL_PREREQFUNC_OK;
 }
@@ -182,6 +186,8 @@ static const char *failure_word(CURLcode code)
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
         return "BadUrl";
+    case CURLE_ABORTED_BY_CALLBACK:
+        return HTTP_WRITE_REFUSED;
     case CURLE_OPERATION_TIMEDOUT:
         return "Timeout";
     case CURLE_WRITE_ERROR:
@@ -622,6 +628,8 @@ struct http_exchange *http_start(struct http_client *client, const struct http_c
     x->arg = arg;
     x->error[0] = '\0';
     x->sends = 0;
+    x->may_send = call->may_send;
+    x->may_send_arg = call->may_send_arg;
     x->started_ms = clock_mono_ms();
     x->bytes_max = call->reply_bytes_max > 0 ? call->reply_bytes_max : HTTP_REPLY_BYTES_MAX;
     set_method(x, call);

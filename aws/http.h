@@ -39,6 +39,8 @@ void http_client_destroy(struct http_client *client);
 
 enum http_method { HTTP_POST, HTTP_PUT, HTTP_GET };
 
+#define HTTP_WRITE_REFUSED "WriteRefused"
+
 struct http_call {
     enum http_method method;
     const char *url; /* http or https; a query is allowed, a fragment is not */
@@ -50,7 +52,10 @@ struct http_call {
     size_t header_count; /* <= HTTP_HEADERS_MAX */
     const char *body;    /* must live until the end of the exchange; not sent by GET */
     size_t body_len;
-    int64_t timeout_ms;     /* real, of the whole exchange */
+    int64_t timeout_ms;          /* real, of the whole exchange */
+    bool (*may_send)(void *arg); /* asked when the connection stands (libcurl 7.80+); NULL: always. False: the
+                                  * exchange fails with HTTP_WRITE_REFUSED */
+    void *may_send_arg;
     size_t reply_bytes_max; /* 0: HTTP_REPLY_BYTES_MAX, which it cannot exceed */
 };
 

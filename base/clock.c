@@ -112,6 +112,11 @@ int64_t clock_mono_ms(void)
     return clock_mono_ns() / NS_PER_MS;
 }
 
+int64_t clock_boot_ms(void)
+{
+    return read_ns(CLOCK_BOOTTIME) / NS_PER_MS;
+}
+
 int64_t clock_real_us_of_product_ms(int64_t span_ms)
 {
     if (span_ms <= 0)

@@ -77,13 +77,14 @@ static int check_paths(const struct config *config, struct err *err)
 
 static int parse_top(const json_t *root, struct config *config, struct err *err)
 {
-    static const char *const ALSO_KNOWN[] = {"admin", "log", "api_budget", "fleets", NULL};
+    static const char *const ALSO_KNOWN[] = {"admin", "log", "ha", "api_budget", "fleets", NULL};
     options_set_defaults(CONFIG_TOP_ROWS, config);
     options_set_defaults(CONFIG_ADMIN_ROWS, config);
     options_set_defaults(CONFIG_LOG_ROWS, config);
     if (options_set_json(CONFIG_TOP_ROWS, config, root, "", ALSO_KNOWN, err) != 0 ||
         parse_section(root, "admin", CONFIG_ADMIN_ROWS, config, err) != 0 ||
         parse_section(root, "log", CONFIG_LOG_ROWS, config, err) != 0 ||
+        config_ha_parse(json_object_get(root, "ha"), "ha", &config->ha, err) != 0 ||
         config_budget_parse(json_object_get(root, "api_budget"), "api_budget", &config->api_budget, err) != 0)
         return -1;
     if (config->endpoint_url != NULL &&
@@ -200,6 +201,7 @@ void config_clean_up(struct config *config)
     free(config->path);
     options_clean_up(CONFIG_TOP_ROWS, config);
     options_clean_up(CONFIG_ADMIN_ROWS, config);
+    options_clean_up(CONFIG_HA_ROWS, &config->ha);
     *config = (struct config){.path = NULL};
 }
 
@@ -228,6 +230,10 @@ void config_dump(const struct config *config, struct jsonw *w)
     jsonw_key_str(w, "level", config->log.level < 0 ? NULL : LEVELS[config->log.level]);
     jsonw_key_str(w, "format",
                   config->log.format < 0 ? NULL : (config->log.format == LOG_JSON ? "json" : "plain"));
+    jsonw_end_object(w);
+    jsonw_key(w, "ha");
+    jsonw_object(w);
+    options_dump(CONFIG_HA_ROWS, &config->ha, w);
     jsonw_end_object(w);
     jsonw_key(w, "api_budget");
     jsonw_object(w);

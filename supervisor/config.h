@@ -25,6 +25,7 @@ enum {
     CONFIG_NAME_MAX = 40,
     CONFIG_COMMAND_MAX = 64, /* words of a worker's command */
     CONFIG_ENV_MAX = 256,
+    CONFIG_HA_KEY_MAX = 200, /* bytes */
 };
 
 enum config_fleet_type { FLEET_LOCAL, FLEET_ECS };
@@ -87,6 +88,20 @@ struct config_fleet {
     struct controller_config controller;
 };
 
+enum config_ha_type { HA_NONE, HA_LOCK_FILE, HA_DYNAMODB };
+
+/* "ha". The lease and its heartbeat are real ms, whatever the time scale: two hosts fix them. */
+struct config_ha {
+    int type;    /* enum config_ha_type */
+    char *table; /* set for HA_DYNAMODB alone */
+    char *key;   /* never NULL once parsed */
+    int64_t lease_ms;
+    int64_t heartbeat_ms;
+    int64_t save_ms; /* product */
+    char *region;    /* NULL: the file's */
+    char *endpoint_url;
+};
+
 struct config {
     char *path; /* as given, for messages */
     char *region;
@@ -102,6 +117,7 @@ struct config {
         int format; /* enum log_format, or -1 */
     } log;
     struct config_budget api_budget;
+    struct config_ha ha;
     struct config_fleet *fleets;
     size_t fleet_count; /* 1..CONFIG_FLEETS_MAX */
 };
@@ -137,6 +153,7 @@ void config_dump(const struct config *config, struct jsonw *w);
 extern const struct option_row CONFIG_TOP_ROWS[];
 extern const struct option_row CONFIG_ADMIN_ROWS[];
 extern const struct option_row CONFIG_LOG_ROWS[];
+extern const struct option_row CONFIG_HA_ROWS[];
 extern const struct option_row CONFIG_FLEET_ROWS[];
 extern const struct option_row CONFIG_QUEUE_ROWS[];
 extern const struct option_row CONFIG_BUDGET_ROWS[];
@@ -153,6 +170,10 @@ int config_refuse_text(const char *at, const char *key, const char *value, const
 /* Reads "fleet" of type ecs into a zeroed struct; `at` is its path. On failure the caller cleans the struct
  * up. */
 int config_ecs_parse(const void *json, const char *at, struct config_ecs *ecs, struct err *err);
+
+/* Reads "ha" (NULL: absent) into a zeroed struct; `at` is its path. On failure the caller cleans the struct
+ * up. */
+int config_ha_parse(const void *json, const char *at, struct config_ha *ha, struct err *err);
 
 /* "missing", "no array", "empty" or "too many": why a JSON value is not the array that is wanted. */
 const char *config_array_fault(const void *json);

@@ -17,6 +17,7 @@
 #include "supervisor/fleet_api.h"
 #include "supervisor/fleet_control.h"
 #include "supervisor/fleet_polls.h"
+#include "supervisor/ha.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
 #include "supervisor/service.h"
@@ -49,6 +50,8 @@ enum { LOOK_AT_LOCK_REAL_MS = 2000 };
 
 /* Fleets are started for so long in a turn of the loop. */
 enum { START_SLICE_REAL_MS = 5 };
+/* A follower that waits for the lock answers on the configured socket's path with this behind it. */
+#define FOLLOWER_SOCKET_SUFFIX ".follower"
 
 struct daemon {
     const struct config *config;
@@ -61,11 +64,17 @@ struct daemon {
     struct admin_server *admin;
     struct polls_shared polls;
     struct service *service;
-    enum supervisor_role role;
     struct fleet_control **fleets; /* config->fleet_count of them, NULL where not made yet */
     size_t fleets_started;         /* the first so many */
     struct loop_timer start_timer;
-    size_t fleets_left; /* not yet empty, once stopping */
+    size_t fleets_left;            /* not yet empty, once draining */
+    struct ha *ha;                 /* NULL: no lease decides who leads */
+    bool leading;                  /* the fleets are ours */
+    bool draining;                 /* they were told to stop */
+    bool retiring, retired;        /* the lease is being given back; is */
+    pid_t lock_holder;             /* that we wait for (ha.type lock_file) */
+    int64_t role_since_ms;         /* product */
+    struct loop_timer again_timer; /* fleets are made anew after a lost leadership */
     struct event *signal_events[SIGNAL_COUNT];
     bool stopping;
     int64_t started_ms; /* product */
@@ -76,7 +85,38 @@ struct daemon {
     struct err state_dir_error; /* text "": the folder is ours */
 };
 
+static bool leads(const struct daemon *daemon)
+{
+    return daemon->leading && (daemon->ha == NULL || ha_may_act(daemon->ha));
+}
+
+static bool may_act(void *arg)
+{
+    return leads(arg);
+}
+
+static void set_leading(struct daemon *daemon, bool leading)
+{
+    daemon->leading = leading;
+    daemon->role_since_ms = clock_product_ms();
+}
+
 /* ---- status ---- */
+
+static void write_ha(const struct daemon *daemon, struct jsonw *w)
+{
+    static const char *const TYPES[] = {"none", "lock_file", "dynamodb"};
+    jsonw_key_str(w, "role", leads(daemon) ? "leader" : "follower");
+    jsonw_key_int(w, "role_since_ms", daemon->role_since_ms);
+    jsonw_key(w, "ha");
+    jsonw_object(w);
+    jsonw_key_str(w, "type", TYPES[daemon->config->ha.type]);
+    if (daemon->config->ha.type == HA_LOCK_FILE && !daemon->leading)
+        jsonw_key_int(w, "holder_pid", daemon->lock_holder);
+    if (daemon->ha != NULL)
+        ha_write_status(daemon->ha, w);
+    jsonw_end_object(w);
+}
 
 static void write_aws(const struct daemon *daemon, struct jsonw *w)
 {
@@ -142,6 +182,7 @@ static void write_status(void *arg, const struct status_request *request, struct
     jsonw_key_int(&w, "speed", clock_scale());
     jsonw_key_str(&w, "state", daemon->stopping ? "draining" : "running");
     service_write_status(daemon->service, &w);
+    write_ha(daemon, &w);
     jsonw_key_str(&w, "config", daemon->config->path);
     jsonw_key_str(&w, "state_dir", daemon->config->state_dir);
     jsonw_key_int(&w, "state_dir_losses", (int64_t)daemon->state_dir_losses);
@@ -179,7 +220,7 @@ static void get_facts(void *arg, struct supervisor_facts *facts)
 {
     const struct daemon *daemon = arg;
     int64_t now_ms = clock_product_ms();
-    facts->role = daemon->role;
+    facts->role = leads(daemon) ? SUPERVISOR_LEADER : SUPERVISOR_FOLLOWER;
     facts->draining = daemon->stopping;
     facts->started_wall_ms = daemon->started_wall_ms;
     facts->strangers_reaped = (int64_t)reaper_strangers(daemon->reaper);
@@ -223,21 +264,63 @@ static const struct status_route ROUTES[] = {
 
 /* ---- end ---- */
 
+/* The lease goes back as soon as nothing that we asked of AWS can come after it: workers of this host may
+ * drain for long, and who leads next need not wait for them. */
+static void retire_when_quiet(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->config->fleet_count; i++)
+        if (fleet_control_is_writing(daemon->fleets[i]))
+            return;
+    if (daemon->stopping && daemon->ha != NULL && !daemon->retiring) {
+        daemon->retiring = true;
+        ha_retire(daemon->ha);
+    }
+}
+
+/* After each step towards the end: leaves the loop when all are made. */
+static void end_when_done(struct daemon *daemon)
+{
+    retire_when_quiet(daemon);
+    if (daemon->fleets_left > 0)
+        return;
+    if (!daemon->stopping)
+        loop_timer_arm_real_ms(&daemon->again_timer, 0);
+    else if (daemon->ha == NULL || daemon->retired)
+        (void)event_base_loopbreak(daemon->base);
+}
+
 static void on_fleet_empty(void *arg)
 {
     struct daemon *daemon = arg;
-    if (--daemon->fleets_left == 0)
-        (void)event_base_loopbreak(daemon->base);
+    daemon->fleets_left--;
+    end_when_done(daemon);
+}
+
+static void on_retired(void *arg)
+{
+    struct daemon *daemon = arg;
+    daemon->retired = true;
+    if (daemon->stopping)
+        end_when_done(daemon);
+}
+
+static void drain(struct daemon *daemon)
+{
+    if (daemon->draining)
+        return;
+    daemon->draining = true;
+    loop_timer_cancel(&daemon->start_timer);
+    daemon->fleets_left = daemon->config->fleet_count;
+    for (size_t i = 0; i < daemon->config->fleet_count; i++)
+        fleet_control_stop(daemon->fleets[i]);
 }
 
 static void stop(struct daemon *daemon)
 {
     daemon->stopping = true;
-    loop_timer_cancel(&daemon->start_timer);
+    drain(daemon);
     service_stopping(daemon->service);
-    daemon->fleets_left = daemon->config->fleet_count;
-    for (size_t i = 0; i < daemon->config->fleet_count; i++)
-        fleet_control_stop(daemon->fleets[i]);
+    retire_when_quiet(daemon);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -258,6 +341,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     }
 }
 
+static void try_lock(struct daemon *daemon);
+
 static void watch_signals(struct daemon *daemon)
 {
     for (int i = 0; i < SIGNAL_COUNT; i++) {
@@ -273,16 +358,16 @@ static int take_lock(struct daemon *daemon, struct err *err)
 {
     const char *state_dir = daemon->config->state_dir;
     struct strbuf path = STRBUF_INIT;
-    pid_t holder = 0;
     int exit_code = EXIT_CODE_IO;
     strbuf_appendf(&path, "%s/workers", state_dir);
     if (file_make_dirs(strbuf_str(&path), 0700, err) != 0)
         goto done;
     strbuf_clear(&path);
     strbuf_appendf(&path, "%s/lock", state_dir);
-    daemon->lock_fd = file_lock(strbuf_str(&path), &holder, err);
+    daemon->lock_fd = file_lock(strbuf_str(&path), &daemon->lock_holder, err);
     if (daemon->lock_fd == -EWOULDBLOCK) {
-        (void)err_set(err, "another supervisor (pid %ld) holds %s", (long)holder, strbuf_str(&path));
+        (void)err_set(err, "another supervisor (pid %ld) holds %s", (long)daemon->lock_holder,
+                      strbuf_str(&path));
         exit_code = EXIT_CODE_BUSY;
     } else if (daemon->lock_fd >= 0) {
         exit_code = EXIT_CODE_OK;
@@ -317,10 +402,22 @@ static void give_way(struct daemon *daemon)
         stop(daemon);
 }
 
+/* Listens where operators look. One that waits for the lock of the same folder answers beside the leader. */
+static int open_admin(struct daemon *daemon, struct err *err)
+{
+    struct strbuf path = STRBUF_INIT;
+    strbuf_appendf(&path, "%s%s", daemon->config->admin.socket,
+                   daemon->lock_fd >= 0 ? "" : FOLLOWER_SOCKET_SUFFIX);
+    admin_server_destroy(daemon->admin);
+    daemon->admin = NULL;
+    int rc = admin_server_new(daemon->base, strbuf_str(&path), ROUTES, daemon, &daemon->admin, err);
+    strbuf_clean_up(&path);
+    return rc;
+}
+
 /* The folder is ours again: everything that was in it is written anew. */
 static void renew_files(struct daemon *daemon)
 {
-    const char *path = daemon->config->admin.socket;
     struct err err = {.text = ""};
     daemon->state_dir_error.text[0] = '\0';
     LOG(LOG_ERROR, "the state folder was deleted or replaced: made anew",
@@ -329,9 +426,7 @@ static void renew_files(struct daemon *daemon)
         fleet_control_renew_files(daemon->fleets[i]);
     if (daemon->admin != NULL && admin_server_is_linked(daemon->admin))
         return;
-    admin_server_destroy(daemon->admin);
-    daemon->admin = NULL;
-    if (admin_server_new(daemon->base, path, ROUTES, daemon, &daemon->admin, &err) != 0)
+    if (open_admin(daemon, &err) != 0)
         LOG(LOG_ERROR, "cannot make the admin socket anew", LOG_STR("error", err.text));
 }
 
@@ -340,6 +435,10 @@ static void on_lock_timer(void *arg)
     struct daemon *daemon = arg;
     struct err err = {.text = ""};
     int old_fd = daemon->lock_fd;
+    if (old_fd < 0) {
+        try_lock(daemon);
+        return;
+    }
     loop_timer_arm_real_ms(&daemon->lock_timer, LOOK_AT_LOCK_REAL_MS);
     if (lock_is_ours(daemon))
         return;
@@ -367,6 +466,13 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+static struct aws_credentials_provider *get_credentials(struct daemon *daemon, const char *region)
+{
+    if (daemon->credentials == NULL)
+        daemon->credentials = aws_credentials_provider_new_default(daemon->base, region);
+    return daemon->credentials;
+}
+
 /* The client for a fleet's region and endpoint; NULL with err. */
 static struct shared_client *get_client(struct daemon *daemon, const struct config_fleet *fleet,
                                         struct err *err)
@@ -376,13 +482,13 @@ static struct shared_client *get_client(struct daemon *daemon, const struct conf
     for (struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
         if (same_text(shared->region, region) && same_text(shared->endpoint_url, endpoint_url))
             return shared;
-    if (daemon->credentials == NULL)
-        daemon->credentials = aws_credentials_provider_new_default(daemon->base, region);
     struct aws_client_options options = {.base = daemon->base,
                                          .region = region,
                                          .endpoint_url = endpoint_url,
-                                         .credentials = daemon->credentials,
-                                         .max_connections = CALL_GATE_CONNECTIONS};
+                                         .credentials = get_credentials(daemon, region),
+                                         .max_connections = CALL_GATE_CONNECTIONS,
+                                         .may_write = may_act,
+                                         .may_write_arg = daemon};
     struct aws_client *client = aws_client_new(&options, err);
     if (client == NULL)
         return NULL;
@@ -394,6 +500,12 @@ static struct shared_client *get_client(struct daemon *daemon, const struct conf
                                      .next = daemon->clients};
     daemon->clients = shared;
     return shared;
+}
+
+static void keep_state(void *arg, const struct config_fleet *fleet, const char *text)
+{
+    const struct daemon *daemon = arg;
+    ha_keep(daemon->ha, (size_t)(fleet - daemon->config->fleets), text);
 }
 
 static int make_fleets(struct daemon *daemon, struct err *err)
@@ -423,6 +535,9 @@ static int make_fleets(struct daemon *daemon, struct err *err)
                                                 .seed = seed + i,
                                                 .phase = (double)i / (double)daemon->config->fleet_count,
                                                 .owns_state_dir = lock_is_ours,
+                                                .may_act = may_act,
+                                                .keep_state = daemon->ha != NULL ? keep_state : NULL,
+                                                .keep_every_ms = daemon->config->ha.save_ms,
                                                 .on_empty = on_fleet_empty,
                                                 .arg = daemon};
         daemon->fleets[i] = fleet_control_new(&options);
@@ -430,10 +545,140 @@ static int make_fleets(struct daemon *daemon, struct err *err)
     return 0;
 }
 
+/* Orphans are told of by who holds the folder. */
+static int raise_fleets(struct daemon *daemon, struct err *err)
+{
+    daemon->orphans = orphans_new(daemon->base, daemon->lock_fd >= 0 ? daemon->config->state_dir : NULL);
+    return make_fleets(daemon, err);
+}
+
+static void drop_fleets(struct daemon *daemon)
+{
+    for (size_t i = 0; daemon->fleets != NULL && i < daemon->config->fleet_count; i++)
+        fleet_control_destroy(daemon->fleets[i]);
+    free(daemon->fleets);
+    daemon->fleets = NULL;
+    orphans_destroy(daemon->orphans);
+    daemon->orphans = NULL;
+}
+
+/* What was made once cannot well fail the second time; if it does, nothing can be led. */
+static void fail(struct daemon *daemon, int exit_code, const struct err *err)
+{
+    LOG(LOG_ERROR, "cannot make the fleets anew: leaving", LOG_STR("error", err->text));
+    daemon->state_dir_error = *err;
+    daemon->exit_code = exit_code;
+    (void)event_base_loopbreak(daemon->base);
+}
+
+/* ---- who leads ---- */
+
+/* Many fleets take seconds to start: in slices, so that signals and questions are answered in between. */
+static void on_start_timer(void *arg)
+{
+    struct daemon *daemon = arg;
+    int64_t began_ms = clock_mono_ms();
+    while (daemon->fleets_started < daemon->config->fleet_count) {
+        if (clock_mono_ms() - began_ms >= START_SLICE_REAL_MS) {
+            loop_timer_arm_real_ms(&daemon->start_timer, 0);
+            return;
+        }
+        fleet_control_start(daemon->fleets[daemon->fleets_started++], NULL);
+    }
+    LOG(LOG_INFO, "all fleets are started", LOG_INT("fleets", daemon->config->fleet_count));
+    service_started(daemon->service);
+}
+
+static void start_fleets(struct daemon *daemon)
+{
+    set_leading(daemon, true);
+    daemon->fleets_started = 0;
+    loop_timer_arm_real_ms(&daemon->start_timer, 0);
+}
+
+/* A follower looks whether the lock is free. The kernel frees it with the last breath of its holder. */
+static void try_lock(struct daemon *daemon)
+{
+    struct err err = {.text = ""};
+    int exit_code = take_lock(daemon, &err);
+    if (daemon->stopping)
+        return;
+    if (exit_code != EXIT_CODE_OK) {
+        daemon->lock_fd = -1;
+        loop_timer_arm_real_ms(&daemon->lock_timer, daemon->config->ha.heartbeat_ms);
+        return;
+    }
+    LOG(LOG_INFO, "this supervisor leads", LOG_STR("state_dir", daemon->config->state_dir));
+    loop_timer_arm_real_ms(&daemon->lock_timer, LOOK_AT_LOCK_REAL_MS);
+    drop_fleets(daemon);
+    if (raise_fleets(daemon, &err) != 0) {
+        fail(daemon, EXIT_CODE_CONFIG, &err);
+        return;
+    }
+    if (open_admin(daemon, &err) != 0 || service_listen(daemon->service, &err) != 0)
+        LOG(LOG_ERROR, "cannot listen where the former leader did", LOG_STR("error", err.text));
+    start_fleets(daemon);
+}
+
+static void on_lead(void *arg)
+{
+    set_leading(arg, true);
+}
+
+static void on_state(void *arg, size_t fleet, const char *text)
+{
+    const struct daemon *daemon = arg;
+    if (!daemon->draining)
+        fleet_control_start(daemon->fleets[fleet], text);
+}
+
+/* Workers of this host drain, ECS's go on; we follow, and may lead again when all of ours have left. */
+static void on_lost(void *arg, const char *why)
+{
+    struct daemon *daemon = arg;
+    (void)why;
+    set_leading(daemon, false);
+    drain(daemon);
+}
+
+static void on_again(void *arg)
+{
+    struct daemon *daemon = arg;
+    struct err err = {.text = ""};
+    if (daemon->stopping)
+        return;
+    drop_fleets(daemon);
+    daemon->draining = false;
+    if (raise_fleets(daemon, &err) != 0)
+        fail(daemon, EXIT_CODE_CONFIG, &err);
+    else
+        ha_set_ready(daemon->ha);
+}
+
+static int make_ha(struct daemon *daemon, struct err *err)
+{
+    const struct config *config = daemon->config;
+    struct ha_options options = {.base = daemon->base,
+                                 .config = config,
+                                 .credentials = get_credentials(
+                                     daemon, config->ha.region != NULL ? config->ha.region : config->region),
+                                 .on_lead = on_lead,
+                                 .on_state = on_state,
+                                 .on_lost = on_lost,
+                                 .on_retired = on_retired,
+                                 .arg = daemon};
+    return config->ha.type == HA_DYNAMODB ? ha_new(&options, &daemon->ha, err) : 0;
+}
+
+/* ---- set-up ---- */
+
 static int set_up(struct daemon *daemon, struct err *err)
 {
     int exit_code = take_lock(daemon, err);
-    if (exit_code != EXIT_CODE_OK)
+    if (exit_code == EXIT_CODE_BUSY && daemon->config->ha.type == HA_LOCK_FILE)
+        LOG(LOG_INFO, "another supervisor leads: waiting for its lock",
+            LOG_STR("state_dir", daemon->config->state_dir), LOG_INT("pid", daemon->lock_holder));
+    else if (exit_code != EXIT_CODE_OK)
         return exit_code;
     daemon->base = loop_base_new();
     /* Before the fleets, whose workers shall not inherit what systemd says to us. */
@@ -441,34 +686,36 @@ static int set_up(struct daemon *daemon, struct err *err)
                                       .config = daemon->config,
                                       .routes = ROUTES,
                                       .route_arg = daemon,
+                                      .listens_later = daemon->lock_fd < 0,
                                       .get_facts = get_facts,
                                       .arg = daemon};
     daemon->service = service_new(&service, err);
     if (daemon->service == NULL)
         return EXIT_CODE_IO;
     daemon->reaper = reaper_new(daemon->base);
-    daemon->orphans = orphans_new(daemon->base, daemon->config->state_dir);
+    loop_timer_init(&daemon->lock_timer, daemon->base, on_lock_timer, daemon);
+    loop_timer_init(&daemon->again_timer, daemon->base, on_again, daemon);
+    loop_timer_init(&daemon->start_timer, daemon->base, on_start_timer, daemon);
     polls_shared_init(&daemon->polls, daemon->config, clock_product_ms());
-    if (make_fleets(daemon, err) != 0)
+    if (make_ha(daemon, err) != 0 || raise_fleets(daemon, err) != 0)
         return EXIT_CODE_CONFIG;
-    int rc =
-        admin_server_new(daemon->base, daemon->config->admin.socket, ROUTES, daemon, &daemon->admin, err);
+    int rc = open_admin(daemon, err);
     if (rc != 0)
         return rc == -EBUSY ? EXIT_CODE_BUSY : EXIT_CODE_IO;
     watch_signals(daemon);
-    loop_timer_init(&daemon->lock_timer, daemon->base, on_lock_timer, daemon);
-    loop_timer_arm_real_ms(&daemon->lock_timer, LOOK_AT_LOCK_REAL_MS);
+    loop_timer_arm_real_ms(&daemon->lock_timer,
+                           daemon->lock_fd >= 0 ? LOOK_AT_LOCK_REAL_MS : daemon->config->ha.heartbeat_ms);
     return EXIT_CODE_OK;
 }
 
 static void clean_up(struct daemon *daemon)
 {
-    for (size_t i = 0; daemon->fleets != NULL && i < daemon->config->fleet_count; i++)
-        fleet_control_destroy(daemon->fleets[i]);
-    free(daemon->fleets);
+    drop_fleets(daemon);
     admin_server_destroy(daemon->admin);
+    ha_destroy(daemon->ha);
     service_destroy(daemon->service);
     loop_timer_clean_up(&daemon->lock_timer);
+    loop_timer_clean_up(&daemon->again_timer);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (daemon->signal_events[i] != NULL)
             event_free(daemon->signal_events[i]);
@@ -483,7 +730,6 @@ static void clean_up(struct daemon *daemon)
     aws_credentials_provider_destroy(daemon->credentials);
     polls_shared_clean_up(&daemon->polls);
     loop_timer_clean_up(&daemon->start_timer);
-    orphans_destroy(daemon->orphans);
     reaper_destroy(daemon->reaper);
     if (daemon->base != NULL)
         event_base_free(daemon->base);
@@ -491,36 +737,25 @@ static void clean_up(struct daemon *daemon)
         (void)close(daemon->lock_fd);
 }
 
-/* Many fleets take seconds to start: in slices, so that signals and questions are answered in between. */
-static void on_start_timer(void *arg)
-{
-    struct daemon *daemon = arg;
-    int64_t began_ms = clock_mono_ms();
-    while (daemon->fleets_started < daemon->config->fleet_count) {
-        if (clock_mono_ms() - began_ms >= START_SLICE_REAL_MS) {
-            loop_timer_arm_real_ms(&daemon->start_timer, 0);
-            return;
-        }
-        fleet_control_start(daemon->fleets[daemon->fleets_started++]);
-    }
-    LOG(LOG_INFO, "all fleets are started", LOG_INT("fleets", daemon->config->fleet_count));
-    service_started(daemon->service);
-}
-
 int daemon_run(const struct config *config, struct err *err)
 {
     struct daemon daemon = {.config = config,
                             .lock_fd = -1,
                             .started_ms = clock_product_ms(),
-                            .started_wall_ms = clock_wall_ms()};
+                            .started_wall_ms = clock_wall_ms(),
+                            .role_since_ms = clock_product_ms()};
     process_raise_file_limit();
     int exit_code = set_up(&daemon, err);
     if (exit_code == EXIT_CODE_OK) {
         LOG(LOG_INFO, "supervising", LOG_STR("config", config->path), LOG_INT("fleets", config->fleet_count),
             LOG_STR("state_dir", config->state_dir), LOG_STR("admin_socket", config->admin.socket),
             LOG_INT("speed", clock_scale()));
-        loop_timer_init(&daemon.start_timer, daemon.base, on_start_timer, &daemon);
-        loop_timer_arm_real_ms(&daemon.start_timer, 0);
+        if (daemon.ha != NULL)
+            ha_start(daemon.ha);
+        else if (daemon.lock_fd >= 0)
+            start_fleets(&daemon);
+        if (!daemon.leading)
+            service_started(daemon.service);
         if (event_base_dispatch(daemon.base) != 0) {
             (void)err_set(err, "the event loop has failed: %s", strerror(errno));
             exit_code = EXIT_CODE_SOFTWARE;

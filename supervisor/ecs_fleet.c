@@ -25,6 +25,7 @@ static double chance(struct ecs_fleet *fleet)
 }
 
 static void pump(void *arg);
+static void say_end(struct ecs_fleet *fleet);
 
 /* ---- UpdateService ---- */
 
@@ -51,6 +52,8 @@ static void on_updated(void *arg, const struct aws_result *result, const struct 
                 LOG_STR("error", text));
         ecs_state_write_failed(state, result->kind, text, chance(fleet), clock_product_ms());
     }
+    if (fleet->stopped)
+        say_end(fleet);
     pump(fleet);
 }
 
@@ -257,14 +260,19 @@ static void leave(struct ecs_fleet *fleet)
     ecs_member_leave(fleet->member);
     fleet->member = NULL;
     ecs_stopping_clean_up(&fleet->stopping);
-    aws_call_cancel(fleet->update);
-    fleet->update = NULL;
+}
+
+/* No call is left; that is said in a turn of its own. */
+static void say_end(struct ecs_fleet *fleet)
+{
+    loop_timer_arm_real_ms(&fleet->end_timer, 0);
 }
 
 static void destroy(void *arg)
 {
     struct ecs_fleet *fleet = arg;
     leave(fleet);
+    aws_call_cancel(fleet->update);
     loop_timer_clean_up(&fleet->timer);
     loop_timer_clean_up(&fleet->end_timer);
     free(fleet);
@@ -301,7 +309,8 @@ static void set_desired(void *arg, int64_t desired)
     pump(fleet);
 }
 
-/* The tasks are the service's: they stay, whoever comes after us. */
+/* The tasks are the service's: they stay, whoever comes after us. A write that is on its way may take effect
+ * whatever we do, so its answer is waited for: who comes next is not to meet it. */
 static void stop(void *arg)
 {
     struct ecs_fleet *fleet = arg;
@@ -312,7 +321,14 @@ static void stop(void *arg)
         LOG_INT("desired_count", fleet->state.has_base ? fleet->state.desired : -1));
     leave(fleet);
     loop_timer_cancel(&fleet->timer);
-    loop_timer_arm_real_ms(&fleet->end_timer, 0);
+    if (fleet->update == NULL)
+        say_end(fleet);
+}
+
+static bool is_writing(void *arg)
+{
+    const struct ecs_fleet *fleet = arg;
+    return fleet->update != NULL;
 }
 
 const struct fleet_ops ECS_FLEET_OPS = {
@@ -321,6 +337,7 @@ const struct fleet_ops ECS_FLEET_OPS = {
     .start = start,
     .set_desired = set_desired,
     .stop = stop,
+    .is_writing = is_writing,
     .observe = ecs_fleet_observe,
     .write_status = ecs_fleet_write_status,
 };

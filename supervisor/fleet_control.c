@@ -53,12 +53,27 @@ struct fleet_control {
 
 /* ---- state file ---- */
 
+/* The shared state of two supervisors instead of the file. */
+static void keep_state(const struct fleet_control *control)
+{
+    const struct fleet_control_options *options = &control->options;
+    struct strbuf text = STRBUF_INIT;
+    (void)state_text_write(options->fleet->name, control->controller, clock_product_ms(), &text);
+    options->keep_state(options->arg, options->fleet, strbuf_str(&text));
+    strbuf_clean_up(&text);
+}
+
 static void save_state(struct fleet_control *control, enum state_file_care care)
 {
     struct err err = {.text = ""};
     const struct fleet_control_options *options = &control->options;
-    if (!control->started || control->disowned ||
-        (options->owns_state_dir != NULL && !options->owns_state_dir(options->arg)))
+    if (!control->started)
+        return;
+    if (options->keep_state != NULL) {
+        keep_state(control);
+        return;
+    }
+    if (control->disowned || (options->owns_state_dir != NULL && !options->owns_state_dir(options->arg)))
         return; /* the owner of the lock looks after that */
     if (control->state_stuck) {
         control->save_failures++;
@@ -82,11 +97,50 @@ static void save_state(struct fleet_control *control, enum state_file_care care)
     control->save_error = err;
 }
 
+static int64_t save_every_ms(const struct fleet_control *control)
+{
+    return control->options.keep_state != NULL ? control->options.keep_every_ms : SAVE_EVERY_MS;
+}
+
 static void on_save_timer(void *arg)
 {
     struct fleet_control *control = arg;
     save_state(control, STATE_FILE_LAZY);
-    loop_timer_arm_product_ms(&control->save_timer, SAVE_EVERY_MS);
+    loop_timer_arm_product_ms(&control->save_timer, save_every_ms(control));
+}
+
+/* Nothing of what a predecessor left could be used. */
+static void hold_shrinks(struct fleet_control *control, const struct err *err)
+{
+    int64_t hold_ms = controller_timing(control->controller).scale_in_after_ms;
+    control->restore_error = *err;
+    controller_hold_shrink(control->controller, clock_product_ms(), hold_ms);
+}
+
+static void tell_restored(const struct fleet_control *control)
+{
+    LOG(LOG_INFO, "restored the saved state", LOG_STR("fleet", control->options.fleet->name),
+        LOG_INT("desired", controller_desired(control->controller)));
+}
+
+/* What the supervisor that led before us kept where both can reach it. */
+static bool restore_kept(struct fleet_control *control, const char *kept)
+{
+    struct err err = {.text = ""};
+    const char *name = control->options.fleet->name;
+    if (kept == NULL) {
+        LOG(LOG_INFO, "there is no shared state of this fleet yet", LOG_STR("fleet", name),
+            LOG_INT("desired", controller_desired(control->controller)));
+        return false;
+    }
+    if (state_text_restore(kept, strlen(kept), control->controller, &err) == 0) {
+        tell_restored(control);
+        return true;
+    }
+    hold_shrinks(control, &err);
+    LOG(LOG_ERROR, "the shared state of this fleet is of no use, shrinks are held", LOG_STR("fleet", name),
+        LOG_STR("error", err.text));
+    return false;
 }
 
 /* Whether there was a state to restore. */
@@ -94,8 +148,6 @@ static bool restore_state(struct fleet_control *control)
 {
     const char *name = control->options.fleet->name;
     struct err err = {.text = ""};
-    int64_t now_ms = clock_product_ms();
-    int64_t hold_ms = controller_timing(control->controller).scale_in_after_ms;
     switch (state_file_load(control->options.config->state_dir, name, control->controller, &err)) {
     case STATE_FILE_NONE:
         LOG(LOG_INFO,
@@ -105,22 +157,19 @@ static bool restore_state(struct fleet_control *control)
             LOG_STR("fleet", name), LOG_INT("desired", controller_desired(control->controller)));
         break;
     case STATE_FILE_RESTORED:
-        LOG(LOG_INFO, "restored the saved state", LOG_STR("fleet", name),
-            LOG_INT("desired", controller_desired(control->controller)));
+        tell_restored(control);
         return true;
     case STATE_FILE_STUCK:
         control->state_stuck = true;
         LOG(LOG_ERROR, "the saved state is of no use and cannot be put aside: the state is not saved",
             LOG_STR("fleet", name), LOG_STR("error", err.text));
-        control->restore_error = err;
-        controller_hold_shrink(control->controller, now_ms, hold_ms);
+        hold_shrinks(control, &err);
         break;
     case STATE_FILE_BAD:
-        control->restore_error = err;
-        controller_hold_shrink(control->controller, now_ms, hold_ms);
+        hold_shrinks(control, &err);
         LOG(LOG_ERROR, "the saved state is of no use, it is kept as .bad: starting at min, shrinks are held",
             LOG_STR("fleet", name), LOG_STR("error", err.text),
-            LOG_INT("desired", controller_desired(control->controller)), LOG_INT("hold_ms", hold_ms));
+            LOG_INT("desired", controller_desired(control->controller)));
         break;
     }
     return false;
@@ -146,10 +195,17 @@ static void note_depth(struct fleet_control *control, const struct observation *
         observation_depth_max_age_ms(obs, control->options.fleet->controller.stale_after_ms);
 }
 
+static bool may_act(const struct fleet_control *control)
+{
+    const struct fleet_control_options *options = &control->options;
+    return options->may_act == NULL || options->may_act(options->arg);
+}
+
 /* Observes, decides, and makes it so. Returns whether desired changed; its state is to be saved then. */
 static bool take_step(struct fleet_control *control, int64_t now_ms)
 {
     struct observation obs;
+    const struct fleet_control_options *options = &control->options;
     observation_init(&obs);
     sqs_sensor_observe(control->sensor, now_ms, &obs);
     fleet_polls_observe(&control->polls, now_ms, &obs);
@@ -165,7 +221,10 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
     sqs_sensor_set_interval(control->sensor, fleet_polls_plan(&control->polls, &control->last, now_ms));
     if (control->last.to == control->last.from)
         return false;
-    /* Workers first, then the slow part: the state file waits for the disk. */
+    /* Workers first, then the slow part: the state file waits for the disk. Shared state does not block, and
+     * is under way before the order is: who takes over in between knows it. */
+    if (options->keep_state != NULL)
+        keep_state(control);
     control->ops->set_desired(control->workers, control->last.to);
     control->changed = true;
     control->changes++;
@@ -180,7 +239,8 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
 static void on_poll(void *arg)
 {
     struct fleet_control *control = arg;
-    if (!control->stopped && take_step(control, clock_product_ms()))
+    if (!control->stopped && may_act(control) && take_step(control, clock_product_ms()) &&
+        control->options.keep_state == NULL)
         save_state(control, STATE_FILE_SYNCED); /* at every change */
 }
 
@@ -203,7 +263,11 @@ int fleet_control_override(struct fleet_control *control, const struct override_
     int64_t now_ms = clock_product_ms();
     if (control->stopped)
         return err_set(err, "the supervisor is draining its workers to leave: it takes no orders");
-    fleet_control_start(control); /* one that waits for its turn takes it now */
+    if (!may_act(control))
+        return err_set(err, "this supervisor follows another one that leads: give the order to that one");
+    if (!control->started && control->options.keep_state != NULL)
+        return err_set(err, "the fleet's shared state is still being read: try again");
+    fleet_control_start(control, NULL); /* one that waits for its turn takes it now */
     ordered.replaced = *controller_get_override(control->controller, now_ms);
     journal_before_step(&control->journal, now_ms);
     if (controller_override(control->controller, order, now_ms, &ordered.made, err) != 0)
@@ -346,17 +410,18 @@ bool fleet_control_is_started(const struct fleet_control *control)
     return control->started;
 }
 
-void fleet_control_start(struct fleet_control *control)
+void fleet_control_start(struct fleet_control *control, const char *kept)
 {
     if (control->started)
         return;
     control->started = true;
-    bool is_restored = restore_state(control);
+    bool is_restored =
+        control->options.keep_state != NULL ? restore_kept(control, kept) : restore_state(control);
     control->ops->start(control->workers, controller_desired(control->controller), is_restored);
     sqs_sensor_start(control->sensor);
     save_state(control, STATE_FILE_LAZY);
     loop_timer_arm_product_ms(&control->save_timer,
-                              (int64_t)(SAVE_EVERY_MS * (1.0 - control->options.phase)));
+                              (int64_t)((double)save_every_ms(control) * (1.0 - control->options.phase)));
 }
 
 void fleet_control_stop(struct fleet_control *control)
@@ -369,6 +434,11 @@ void fleet_control_stop(struct fleet_control *control)
     loop_timer_cancel(&control->save_timer);
     control->ops->stop(control->workers);
     save_state(control, STATE_FILE_LAZY); /* what was desired is on the disk since it was decided */
+}
+
+bool fleet_control_is_writing(const struct fleet_control *control)
+{
+    return control->ops->is_writing != NULL && control->ops->is_writing(control->workers);
 }
 
 void fleet_control_renew_files(struct fleet_control *control)

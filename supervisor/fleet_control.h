@@ -39,7 +39,15 @@ struct fleet_control_options {
     uint64_t seed;
     double phase; /* 0 to 1: this fleet's place among all, so that polls and saves of many do not coincide */
     bool (*owns_state_dir)(void *arg); /* asked before every save; NULL: always */
-    void (*on_empty)(void *arg);       /* the drain that fleet_control_stop() began is over */
+    /* Of two supervisors the one that leads: whether we (still) do, asked before every decision; NULL:
+     * always.
+     */
+    bool (*may_act)(void *arg);
+    /* Takes the state for a successor on another host instead of the state file; NULL: the file. The text is
+     * copied. */
+    void (*keep_state)(void *arg, const struct config_fleet *fleet, const char *text);
+    int64_t keep_every_ms;       /* product; with keep_state: between two saves without a change */
+    void (*on_empty)(void *arg); /* the drain that fleet_control_stop() began is over */
     void *arg;
 };
 
@@ -50,12 +58,16 @@ void fleet_control_destroy(struct fleet_control *control); /* accepts NULL */
 bool fleet_control_is_started(const struct fleet_control *control);
 
 /* Restores the state of an earlier supervisor, starts the workers it had (an ECS service still has them), and
- * begins to poll. Once: later calls do nothing. */
-void fleet_control_start(struct fleet_control *control);
+ * begins to poll. With keep_state, kept is what the predecessor kept, NULL: nothing; without it the state
+ * file is read. Once: later calls do nothing. */
+void fleet_control_start(struct fleet_control *control, const char *kept);
 
 /* Stops deciding, saves the state with desired as it is, and drains all workers of this host; those of an ECS
  * service stay as they are. One that was never started leaves its files alone. */
 void fleet_control_stop(struct fleet_control *control);
+
+/* Whether a change that was asked of somebody else (UpdateService) is still under way. */
+bool fleet_control_is_writing(const struct fleet_control *control);
 
 /* The state folder was deleted and is made anew: writes everything that belongs there. */
 void fleet_control_renew_files(struct fleet_control *control);

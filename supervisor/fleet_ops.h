@@ -9,6 +9,7 @@
 #include "base/jsonw.h"
 #include "policies/observation.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct fleet_ops {
@@ -22,6 +23,8 @@ struct fleet_ops {
     void (*set_desired)(void *fleet, int64_t desired);
     /* Ends the fleet's part; its on_empty comes when all that must end has ended. */
     void (*stop)(void *fleet);
+    /* Whether a change that was asked of somebody else is still under way: a successor must not begin yet. */
+    bool (*is_writing)(void *fleet);
     void (*hurry)(void *fleet);
     void (*write_records)(void *fleet);
     void (*disown)(void *fleet);

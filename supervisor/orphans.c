@@ -180,8 +180,10 @@ struct orphans *orphans_new(struct event_base *base, const char *state_dir)
 {
     struct orphans *orphans = xcalloc(1, sizeof *orphans);
     struct strbuf folder = STRBUF_INIT;
-    orphans->state_dir = xstrdup(state_dir);
     loop_timer_init(&orphans->timer, base, look, orphans);
+    if (state_dir == NULL)
+        return orphans;
+    orphans->state_dir = xstrdup(state_dir);
     strbuf_appendf(&folder, "%s/workers", state_dir);
     DIR *dir = opendir(strbuf_str(&folder));
     const struct dirent *entry = NULL;

@@ -35,8 +35,9 @@ const char *worker_record_boot_id(void);
 
 struct orphans;
 
-/* Reads the records that are there, drops those of processes that are gone, and looks after the others every
- * second of real time until none is left. A record that cannot be read is dropped and logged. */
+/* state_dir NULL: none, and nothing is read. Else reads the records that are there, drops those of processes
+ * that are gone, and looks after the others every second of real time until none is left. A record that
+ * cannot be read is dropped and logged. */
 struct orphans *orphans_new(struct event_base *base, const char *state_dir);
 void orphans_destroy(struct orphans *orphans); /* accepts NULL */
 

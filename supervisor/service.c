@@ -116,6 +116,11 @@ static int serve(struct service *service, struct err *err)
     return service->server != NULL ? 0 : -1;
 }
 
+int service_listen(struct service *service, struct err *err)
+{
+    return service->options.config->admin.listen != NULL ? serve(service, err) : 0;
+}
+
 struct service *service_new(const struct service_options *options, struct err *err)
 {
     struct service *service = xcalloc(1, sizeof *service);
@@ -124,7 +129,7 @@ struct service *service_new(const struct service_options *options, struct err *e
     loop_timer_init(&service->beat, options->base, on_beat, service);
     loop_timer_init(&service->watchdog, options->base, on_watchdog, service);
     on_beat(service);
-    if (options->config->admin.listen != NULL && serve(service, err) != 0) {
+    if (!options->listens_later && service_listen(service, err) != 0) {
         service_destroy(service);
         return NULL;
     }

@@ -12,6 +12,8 @@
 #include "supervisor/config.h"
 #include "supervisor/fleet_facts.h"
 
+#include <stdbool.h>
+
 struct event_base;
 struct service;
 
@@ -20,6 +22,7 @@ struct service_options {
     const struct config *config;       /* outlives the service */
     const struct status_route *routes; /* of the admin socket; outlive the service */
     void *route_arg;
+    bool listens_later; /* the address belongs to another supervisor of this host: service_listen() will */
     /* Fills in everything but the heartbeat; fleets and operations are on the heap, the service frees them.
      */
     void (*get_facts)(void *arg, struct supervisor_facts *ret_facts);
@@ -30,7 +33,11 @@ struct service_options {
 struct service *service_new(const struct service_options *options, struct err *err);
 void service_destroy(struct service *service); /* accepts NULL */
 
-/* The supervisor works: tells systemd READY, and begins to feed its watchdog from the loop. */
+/* Listens on admin.listen after all (options.listens_later). Returns 0 or -1 with err. */
+int service_listen(struct service *service, struct err *err);
+
+/* The supervisor works, or follows one that does: tells systemd READY, and begins to feed its watchdog from
+ * the loop. */
 void service_started(struct service *service);
 /* It has begun to drain. */
 void service_stopping(struct service *service);

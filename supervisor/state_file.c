@@ -16,40 +16,25 @@ static void state_path(struct strbuf *path, const char *state_dir, const char *f
     strbuf_appendf(path, "%s/%s.state.json", state_dir, fleet);
 }
 
-int state_file_save(const char *state_dir, const char *fleet, const struct controller *controller,
-                    int64_t now_ms, enum state_file_care care, struct strbuf *written, struct err *err)
+size_t state_text_write(const char *fleet, const struct controller *controller, int64_t now_ms,
+                        struct strbuf *out)
 {
-    int rc = 0;
-    struct strbuf path = STRBUF_INIT;
-    struct strbuf text = STRBUF_INIT;
-    struct jsonw w = JSONW_INIT(&text);
-    state_path(&path, state_dir, fleet);
+    struct jsonw w = JSONW_INIT(out);
     jsonw_object(&w);
     jsonw_key_int(&w, "v", STATE_FILE_VERSION);
     jsonw_key_int(&w, "saved_at_ms", now_ms);
-    size_t start = text.len; /* of what tells whether there is news */
+    size_t start = out->len;
     jsonw_key_str(&w, "boot_id", worker_record_boot_id());
     jsonw_key_str(&w, "fleet", fleet);
     jsonw_key_int(&w, "desired", controller_desired(controller));
     jsonw_key(&w, "controller");
     controller_save(controller, &w);
     jsonw_end_object(&w);
-    strbuf_append_char(&text, '\n');
-    const char *news = text.data + start;
-    if (care == STATE_FILE_LAZY && strcmp(strbuf_str(written), news) == 0)
-        goto done;
-    rc = care == STATE_FILE_LAZY ? file_write_unsynced(strbuf_str(&path), text.data, text.len, 0600, err)
-                                 : file_write_atomic(strbuf_str(&path), text.data, text.len, 0600, err);
-    strbuf_clear(written);
-    if (rc == 0)
-        strbuf_append_str(written, news);
-done:
-    strbuf_clean_up(&path);
-    strbuf_clean_up(&text);
-    return rc;
+    strbuf_append_char(out, '\n');
+    return start;
 }
 
-static int restore(const char *text, size_t len, struct controller *controller, struct err *err)
+int state_text_restore(const char *text, size_t len, struct controller *controller, struct err *err)
 {
     json_error_t where;
     int rc = -1;
@@ -71,6 +56,28 @@ static int restore(const char *text, size_t len, struct controller *controller, 
     return rc;
 }
 
+int state_file_save(const char *state_dir, const char *fleet, const struct controller *controller,
+                    int64_t now_ms, enum state_file_care care, struct strbuf *written, struct err *err)
+{
+    int rc = 0;
+    struct strbuf path = STRBUF_INIT;
+    struct strbuf text = STRBUF_INIT;
+    state_path(&path, state_dir, fleet);
+    size_t start = state_text_write(fleet, controller, now_ms, &text);
+    const char *news = text.data + start;
+    if (care == STATE_FILE_LAZY && strcmp(strbuf_str(written), news) == 0)
+        goto done;
+    rc = care == STATE_FILE_LAZY ? file_write_unsynced(strbuf_str(&path), text.data, text.len, 0600, err)
+                                 : file_write_atomic(strbuf_str(&path), text.data, text.len, 0600, err);
+    strbuf_clear(written);
+    if (rc == 0)
+        strbuf_append_str(written, news);
+done:
+    strbuf_clean_up(&path);
+    strbuf_clean_up(&text);
+    return rc;
+}
+
 enum state_file_outcome state_file_load(const char *state_dir, const char *fleet,
                                         struct controller *controller, struct err *err)
 {
@@ -82,7 +89,7 @@ enum state_file_outcome state_file_load(const char *state_dir, const char *fleet
     int rc = file_read(strbuf_str(&path), STATE_FILE_MAX_BYTES, &text, err);
     if (rc == -ENOENT) {
         outcome = STATE_FILE_NONE;
-    } else if (rc != 0 || restore(strbuf_str(&text), text.len, controller, err) != 0) {
+    } else if (rc != 0 || state_text_restore(strbuf_str(&text), text.len, controller, err) != 0) {
         outcome = STATE_FILE_BAD;
         if (rc == 0)
             (void)err_prefix(err, "%s", strbuf_str(&path));

@@ -1,6 +1,7 @@
 /*
- * What a supervisor leaves for its successor: state_dir/FLEET.state.json with the controller's complete
- * state, written atomically. Blocking I/O.
+ * What a supervisor leaves for its successor: the controller's complete state as a text, and the file
+ * state_dir/FLEET.state.json that holds it, written atomically. The file's functions are blocking I/O; the
+ * text also goes into the shared state of two supervisors (ha.h).
  */
 #ifndef SLUICE_SUPERVISOR_STATE_FILE_H
 #define SLUICE_SUPERVISOR_STATE_FILE_H
@@ -25,7 +26,16 @@ enum state_file_care {
     STATE_FILE_LAZY,   /* left to the kernel, and not written at all when nothing but the time has changed */
 };
 
-/* Writes {"v":1,"saved_at_ms":..,"boot_id":..,"fleet":..,"desired":..,"controller":{..}}. `written` starts as
+/* Appends {"v":1,"saved_at_ms":..,"boot_id":..,"fleet":..,"desired":..,"controller":{..}} and a newline. All
+ * times in it are product time, epoch ms. Returns where in `out` the part begins that tells whether there is
+ * news: all but the time of the save. */
+size_t state_text_write(const char *fleet, const struct controller *controller, int64_t now_ms,
+                        struct strbuf *out);
+/* Puts such a text's state into the controller: 0; or -1 with err saying what is wrong, controller unchanged.
+ */
+int state_text_restore(const char *text, size_t len, struct controller *controller, struct err *err);
+
+/* Writes the text into the file. `written` starts as
  * an empty buffer of the caller's and remembers what the file has, but for the time. Returns 0 or negative
  * errno with err. */
 int state_file_save(const char *state_dir, const char *fleet, const struct controller *controller,

@@ -12,6 +12,7 @@
 #define QUEUE "\"queue\":{\"url\":\"https://sqs.us-west-2.amazonaws.com/123456789012/orders\"}"
 #define LOCAL "\"fleet\":{\"type\":\"local\",\"command\":[\"sluice-worker\"]}"
 #define FLEET "{\"name\":\"orders\"," QUEUE "," LOCAL "}"
+#define HA(members) "{\"ha\":{" members "},\"fleets\":[" FLEET "]}"
 #define FILE_WITH(members) "{\"fleets\":[{\"name\":\"orders\"," members "}]}"
 
 static int parse(const char *text, struct config *config, struct err *err)
@@ -57,6 +58,23 @@ static const struct refusal REFUSED[] = {
     {FILE_WITH("\"queue\":{\"url\":\"http://me:secret@a/1/b\"}," LOCAL),
      "f.json: fleets[0].queue.url: \"http://***@a/1/b\": want a queue URL such as "
      "https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"},
+    /* ha */
+    {HA("\"type\":\"etcd\""), "f.json: ha.type: \"etcd\": want one of none, lock_file, dynamodb"},
+    {HA("\"type\":\"dynamodb\""),
+     "f.json: ha.table: missing: want the name of a DynamoDB table: 3 to 255 letters, digits, _, - or ."},
+    {HA("\"type\":\"dynamodb\",\"table\":\"a b\""),
+     "f.json: ha.table: \"a b\": want the name of a DynamoDB table: 3 to 255 letters, digits, _, - or ."},
+    {HA("\"type\":\"lock_file\",\"table\":\"sluice\""),
+     "f.json: ha.table: \"sluice\": want none, unless type is dynamodb"},
+    {HA("\"type\":\"dynamodb\",\"table\":\"sluice\",\"key\":\"\""),
+     "f.json: ha.key: \"\": want a text of 1 to 200 bytes"},
+    {HA("\"type\":\"dynamodb\",\"table\":\"sluice\",\"heartbeat\":\"4s\""),
+     "f.json: ha.heartbeat: 4000ms: want at most a third of the lease, 3333ms, so that a leader can try "
+     "again "
+     "before it loses it"},
+    {HA("\"type\":\"dynamodb\",\"table\":\"sluice\",\"endpoint_url\":\"x\""),
+     "f.json: ha.endpoint_url: \"x\": want a URL such as http://127.0.0.1:4566"},
+    {HA("\"leases\":1"), "f.json: ha.leases: unknown key"},
     /* fleets */
     {"{\"fleets\":[" FLEET ",7]}", "f.json: fleets[1]: want an object"},
     {"{\"fleets\":[" FLEET "," FLEET "]}",
@@ -255,7 +273,8 @@ START_TEST(a_dump_has_every_key_but_no_value_of_the_environment)
     ck_assert_ptr_null(strstr(strbuf_str(&out), "hush-hush"));
     ck_assert_ptr_nonnull(strstr(strbuf_str(&out), "\"env_names\":[\"TOKEN\"]"));
     const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,
-                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS};
+                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS,
+                                               CONFIG_HA_ROWS};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
             char key[80];
@@ -370,9 +389,9 @@ static void doc_row(const struct option_row *row, struct strbuf *out)
 START_TEST(the_reference_page_has_every_row_of_the_tables)
 {
     struct strbuf page = STRBUF_INIT;
-    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,
-                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS,
-                                               CONFIG_ECS_ROWS,   CONFIG_BUDGET_ROWS};
+    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS,  CONFIG_LOG_ROWS,
+                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS,  CONFIG_LOCAL_ROWS,
+                                               CONFIG_ECS_ROWS,   CONFIG_BUDGET_ROWS, CONFIG_HA_ROWS};
     ck_assert_int_eq(file_read(TEST_SOURCE_DIR "/../../../docs/configuration.md", 1 << 20, &page, NULL), 0);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
@@ -388,7 +407,8 @@ END_TEST
 
 START_TEST(the_example_configurations_are_valid)
 {
-    static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json", "ecs.json"};
+    static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json", "ecs.json",
+                                           "ha.json"};
     for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
         struct config config = {.path = NULL};
         struct err err = {.text = ""};

@@ -182,7 +182,7 @@ START_TEST(what_was_decided_is_on_disk_at_once)
 {
     struct fleet_control *control = make_control();
     g_visible = 0;
-    fleet_control_start(control);
+    fleet_control_start(control, NULL);
     ck_assert_int_eq(saved_desired(), 2);
     turn_until(control, "decisions", 2);
     g_visible = 700;
@@ -199,7 +199,7 @@ START_TEST(a_bad_state_that_cannot_be_put_aside_is_left_alone)
     ck_assert_int_eq(file_write_atomic(path_of("orders.state.json"), "{", 1, 0600, NULL), 0);
     ck_assert_int_eq(mkdir(path_of("orders.state.json.bad"), 0700), 0);
     g_visible = 700;
-    fleet_control_start(control);
+    fleet_control_start(control, NULL);
     turn_until(control, "changes", 1);
     struct strbuf text = STRBUF_INIT;
     ck_assert_int_eq(file_read(path_of("orders.state.json"), 100, &text, NULL), 0);
@@ -218,7 +218,7 @@ START_TEST(a_disowned_state_folder_is_left_alone_and_a_renewed_one_filled)
 {
     struct fleet_control *control = make_control();
     g_visible = 0;
-    fleet_control_start(control);
+    fleet_control_start(control, NULL);
     turn_until(control, "decisions", 1);
     ck_assert_int_eq(unlink(path_of("orders.state.json")), 0);
     ck_assert_int_eq(unlink(path_of("workers/orders-1.json")), 0);
