@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ static int64_t find_watchdog_ms(void)
 
 void sd_notify_init(struct sd_notify *notify)
 {
+    const struct timeval wait = {.tv_sec = 1};
     const char *socket_name = getenv("NOTIFY_SOCKET");
     *notify = (struct sd_notify){.fd = -1};
     _Static_assert(sizeof notify->socket == sizeof((struct sockaddr_un *)0)->sun_path, "as the kernel's");
@@ -39,7 +41,8 @@ void sd_notify_init(struct sd_notify *notify)
     if (len > 1 && len < sizeof notify->socket && (socket_name[0] == '/' || socket_name[0] == '@')) {
         memcpy(notify->socket, socket_name, len + 1);
         notify->watchdog_ms = find_watchdog_ms();
-        notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        (void)setsockopt(notify->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
     }
     (void)unsetenv("NOTIFY_SOCKET");
     (void)unsetenv("WATCHDOG_USEC");
@@ -53,7 +56,7 @@ void sd_notify_clean_up(struct sd_notify *notify)
     *notify = (struct sd_notify){.fd = -1};
 }
 
-bool sd_notify_send(struct sd_notify *notify, const char *text)
+static bool send_text(const struct sd_notify *notify, const char *text, int flags)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = strlen(notify->socket);
@@ -64,6 +67,16 @@ bool sd_notify_send(struct sd_notify *notify, const char *text)
     if (address.sun_path[0] == '@')
         address.sun_path[0] = '\0';
     socklen_t address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-    return sendto(notify->fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr *)&address,
+    return sendto(notify->fd, text, strlen(text), MSG_NOSIGNAL | flags, (const struct sockaddr *)&address,
                   address_len) >= 0;
+}
+
+bool sd_notify_send(struct sd_notify *notify, const char *text)
+{
+    return send_text(notify, text, 0);
+}
+
+void sd_notify_feed(struct sd_notify *notify)
+{
+    (void)send_text(notify, "WATCHDOG=1", MSG_DONTWAIT);
 }

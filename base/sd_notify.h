@@ -1,6 +1,6 @@
 /*
  * Tells systemd (or whoever set NOTIFY_SOCKET) how a service does: READY=1, STATUS=..., WATCHDOG=1,
- * STOPPING=1, one datagram each, sent without blocking and without an answer. Call from one thread.
+ * STOPPING=1, one datagram each, without an answer. Call from one thread.
  *
  * Source: sd_notify(3), sd_watchdog_enabled(3): NOTIFY_SOCKET is a path or, with a leading @, an abstract
  * name; WATCHDOG_USEC is the limit between two WATCHDOG=1, meant for the process WATCHDOG_PID alone when that
@@ -23,8 +23,10 @@ struct sd_notify {
 void sd_notify_init(struct sd_notify *notify);
 void sd_notify_clean_up(struct sd_notify *notify); /* safe after sd_notify_init() or on a zeroed struct */
 
-/* Sends "READY=1\nSTATUS=..." or any other assignments, one a line. Returns whether it was sent; a failure
- * changes nothing. */
+/* Sends "READY=1\nSTATUS=..." or any other assignments, one a line. Waits at most 1 s for room: this must not
+ * be lost. Returns whether it was sent; a failure changes nothing. */
 bool sd_notify_send(struct sd_notify *notify, const char *text);
+/* Sends WATCHDOG=1 without waiting: whoever has no room for it has heard enough. */
+void sd_notify_feed(struct sd_notify *notify);
 
 #endif

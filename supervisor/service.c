@@ -37,7 +37,7 @@ static void on_beat(void *arg)
 static void on_watchdog(void *arg)
 {
     struct service *service = arg;
-    (void)sd_notify_send(&service->notify, "WATCHDOG=1");
+    sd_notify_feed(&service->notify);
     loop_timer_arm_real_ms(&service->watchdog, service->notify.watchdog_ms);
 }
 

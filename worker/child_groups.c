@@ -16,7 +16,11 @@
 /* How long a start on another thread is waited for when all are killed; real time. */
 static const int64_t START_LIMIT_NS = 2000000000;
 
-static bool takes_orphans(void)
+/* All that are in use. Their own locks are taken under this one, never the other way round. */
+static pthread_mutex_t g_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(child_groups_list, child_groups) g_all = LIST_HEAD_INITIALIZER(g_all);
+
+bool child_groups_takes_orphans(void)
 {
     int subreaper = 0;
     return getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper != 0);
@@ -24,17 +28,23 @@ static bool takes_orphans(void)
 
 void child_groups_init(struct child_groups *groups)
 {
-    *groups = (struct child_groups){.takes_orphans = takes_orphans()};
+    *groups = (struct child_groups){.takes_orphans = child_groups_takes_orphans()};
     (void)pthread_mutex_init(&groups->lock, NULL);
     pthread_condattr_t monotonic;
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&groups->started, &monotonic);
     (void)pthread_condattr_destroy(&monotonic);
+    (void)pthread_mutex_lock(&g_lock);
+    LIST_INSERT_HEAD(&g_all, groups, link);
+    (void)pthread_mutex_unlock(&g_lock);
 }
 
 void child_groups_clean_up(struct child_groups *groups)
 {
+    (void)pthread_mutex_lock(&g_lock);
+    LIST_REMOVE(groups, link);
+    (void)pthread_mutex_unlock(&g_lock);
     (void)pthread_cond_destroy(&groups->started);
     (void)pthread_mutex_destroy(&groups->lock);
     free(groups->pids);
@@ -146,6 +156,29 @@ bool child_groups_reap(struct child_groups *groups, pid_t pid, int *ret_status)
         forget(groups, pid);
     (void)pthread_mutex_unlock(&groups->lock);
     return ended;
+}
+
+static bool may_own(struct child_groups *groups, pid_t pid)
+{
+    (void)pthread_mutex_lock(&groups->lock);
+    bool may = groups->starting > 0; /* it may be the one that is between its fork and its place in pids */
+    for (size_t i = 0; i < groups->count && !may; i++)
+        may = groups->pids[i] == pid;
+    (void)pthread_mutex_unlock(&groups->lock);
+    return may;
+}
+
+bool child_groups_may_own(pid_t pid)
+{
+    struct child_groups *groups = NULL;
+    bool may = false;
+    (void)pthread_mutex_lock(&g_lock);
+    LIST_FOREACH(groups, &g_all, link)
+    {
+        may = may || may_own(groups, pid);
+    }
+    (void)pthread_mutex_unlock(&g_lock);
+    return may;
 }
 
 void child_groups_kill_all(struct child_groups *groups)

@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 struct child_groups {
@@ -30,7 +31,14 @@ struct child_groups {
     bool takes_orphans;
     pid_t *dying; /* groups whose leader is reaped and whose killed rest is not yet; owned */
     size_t dying_count, dying_room;
+    LIST_ENTRY(child_groups) link;
 };
+
+/* Whether this process becomes the parent of processes whose own one is gone: it is PID 1, or a subreaper. */
+bool child_groups_takes_orphans(void);
+/* Whether a child may be the leader of a group of this process, which is nobody else's to reap; also while
+ * one is just being started. */
+bool child_groups_may_own(pid_t pid);
 
 void child_groups_init(struct child_groups *groups);
 /* No group may be left in it. */

@@ -47,6 +47,7 @@ static const struct metric TABLE[] = {
     {"sluice_worker_task_protected", "1 while ECS protects the task from scale-in", METRIC_GAUGE, PROM_COUNT, AT(is_protected), NULL},
     {"sluice_worker_task_protection_failures_total", "Calls for task protection that failed", METRIC_COUNTER, PROM_COUNT, AT(protection_failures), NULL},
     {"sluice_worker_task_protection_refusals_total", "Calls for task protection that ECS refused, such as DEPLOYMENT_BLOCKED", METRIC_COUNTER, PROM_COUNT, AT(protection_refusals), "ProtectionRefusals"},
+    {"sluice_worker_strangers_reaped_total", "Processes reaped that the worker did not start, as PID 1 of a container", METRIC_COUNTER, PROM_COUNT, AT(strangers_reaped), NULL},
     {"sluice_worker_emf_lines_dropped_total", "CloudWatch lines that standard output did not take", METRIC_COUNTER, PROM_COUNT, AT(emf_dropped), NULL},
     {"sluice_worker_log_lines_dropped_total", "Log lines that standard error did not take", METRIC_COUNTER, PROM_COUNT, AT(log_dropped), NULL},
     {NULL, NULL, METRIC_COUNTER, PROM_COUNT, 0, NULL},

@@ -38,6 +38,7 @@ struct metrics_view {
     int64_t threads;
     int64_t draining;                                               /* 0, 1 */
     int64_t is_protected, protection_failures, protection_refusals; /* see protection.h */
+    int64_t strangers_reaped;                                       /* see strangers.h */
     int64_t emf_dropped, log_dropped;                               /* lines that nobody took */
 };
 

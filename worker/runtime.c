@@ -16,6 +16,7 @@
 #include "worker/pool.h"
 #include "worker/protection_agent.h"
 #include "worker/report.h"
+#include "worker/strangers.h"
 #include "worker/uplink.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ struct runtime {
     struct uplink *uplink; /* NULL: telemetry goes by the channel, or nowhere */
     struct report *report;
     struct metrics_calls calls;
+    struct strangers *strangers;         /* NULL: no orphans come here */
     struct protection_agent *protection; /* NULL: not on ECS, or not wanted */
     struct event *done_event;
     struct event *signal_event;
@@ -234,6 +236,7 @@ static void report_view(void *arg, struct metrics_view *view)
         view->hists[i] = histogram_of(rt, (enum telemetry_hist)i);
     view->calls = rt->calls;
     view->draining = rt->core.stage != CORE_RUNNING;
+    view->strangers_reaped = strangers_reaped(rt->strangers);
     if (rt->protection == NULL)
         return;
     const struct protection *protection = protection_agent_state(rt->protection);
@@ -509,6 +512,8 @@ static int start(struct runtime *rt)
         code = open_report(rt);
     if (code == 0)
         open_protection(rt);
+    if (code == 0 && strcmp(rt->settings->handler->name, "plugin") != 0)
+        rt->strangers = strangers_new(rt->base);
     if (code == 0)
         start_core(rt);
     return code;
@@ -526,6 +531,7 @@ static void clean_up(struct runtime *rt)
     channel_clean_up(&rt->channel);
     uplink_destroy(rt->uplink);
     report_destroy(rt->report);
+    strangers_destroy(rt->strangers);
     protection_agent_destroy(rt->protection);
     if (rt->done_event != NULL)
         event_free(rt->done_event);

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 
@@ -33,6 +34,15 @@ def ask(url, method="GET", body=None):
 
 def base_url(supervisor):
     return "http://" + supervisor.status()["admin"]["listen"]
+
+
+def wait_readyz(url, code):
+    """(text, headers) of the first answer with that code."""
+    def answer():
+        got = ask(url + "/readyz")
+        return got[1:] if got[0] == code else None
+
+    return wait_until(answer, what=f"/readyz to answer {code}", timeout_s=60)
 
 
 def labelled(samples, name, **labels):
@@ -91,18 +101,16 @@ def test_growth_and_reasons_are_counted(world):
 
 
 def test_a_dead_endpoint_is_not_ready_but_alive_and_its_requests_are_transient(world):
-    supervisor = world.supervise(scripted(), queue={"poll": "1s"}, policy={"stale_after": "2s"}, **LISTEN)
+    supervisor = world.supervise(scripted(), queue={"poll": "1s"}, policy={"stale_after": "20s"}, **LISTEN)
     url = base_url(supervisor)
-    wait_until(lambda: ask(url + "/readyz")[0] == 200, what="readiness")
-    code, text, headers = ask(url + "/readyz")
+    text, headers = wait_readyz(url, 200)
     assert headers["Content-Type"] == "application/json"
     assert json.loads(text) == {"status": "ready", "role": "leader", "fleets": 1, "fleets_fresh": 1}
     world.server.kill()
-    wait_until(lambda: ask(url + "/readyz")[0] == 503, what="the loss of readiness")
-    answer = json.loads(ask(url + "/readyz")[1])
+    answer = json.loads(wait_readyz(url, 503)[0])
     assert answer["status"] == "not ready" and answer["fleets_fresh"] == 0
     [reason] = answer["reasons"]
-    assert re.fullmatch(r"fleet orders: its queue was read [\d.]+ s ago, 2.0 s are allowed", reason)
+    assert re.fullmatch(r"fleet orders: its queue was read [\d.]+ s ago, 20.0 s are allowed", reason)
     code, text, _ = ask(url + "/healthz")
     assert code == 200 and json.loads(text)["status"] == "ok"
     samples = wait_until(
@@ -111,19 +119,18 @@ def test_a_dead_endpoint_is_not_ready_but_alive_and_its_requests_are_transient(w
             parse_prometheus(ask(url + "/metrics")[1])), what="failed requests to be counted")
     # The depth is unknown now, and left out; its age goes on.
     assert not samples.get("sluice_fleet_visible")
-    assert labelled(samples, "sluice_fleet_sensor_age_seconds", fleet="orders") > 2
+    assert labelled(samples, "sluice_fleet_sensor_age_seconds", fleet="orders") > 20
 
 
 def test_a_share_of_fresh_fleets_is_enough_when_the_configuration_says_so(world):
     lost = dict(world.configuration(scripted(), name="lost")["fleets"][0])
     lost["queue"] = {"name": "no-such-queue", "poll": "1s"}
-    config = world.configuration(scripted(), admin={"listen": "127.0.0.1:0", "ready_share": 0.5})
+    config = world.configuration(scripted(), policy={"stale_after": "10m"}, admin={"listen": "127.0.0.1:0", "ready_share": 0.5})
     config["fleets"].append(lost)
     supervisor = Supervisor(world.folder, config, world.environment())
     world.started.append(supervisor)
     url = base_url(supervisor)
-    wait_until(lambda: ask(url + "/readyz")[0] == 200, what="readiness with one of two")
-    assert json.loads(ask(url + "/readyz")[1])["fleets_fresh"] == 1
+    assert json.loads(wait_readyz(url, 200)[0])["fleets_fresh"] == 1
     assert supervisor.stop() == 0
     config["admin"]["ready_share"] = 0.51
     stricter = Supervisor(world.folder, config, world.environment(), name="stricter")
@@ -163,3 +170,155 @@ def test_an_address_that_is_taken_or_is_none_ends_the_start(world, tmp_path):
     done = run_sluice("check", "--offline", "--config", path, env=world.environment())
     assert done.returncode == 78
     assert "admin.listen localhost: want HOST:PORT" in done.stderr + done.stdout
+
+
+# ---- systemd ----
+
+
+class Systemd:
+    """The socket that NOTIFY_SOCKET names, emptied by a thread: who sends must not wait for the test."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self.socket.bind(address)
+        self.heard = []
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            self.heard.append(self.socket.recv(4096).decode().splitlines())
+
+    def wait_for(self, condition, what):
+        return wait_until(lambda: condition(list(self.heard)), what=f"{what} at the notify socket")
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_systemd_hears_ready_watchdog_and_stopping(world, tmp_path, abstract):
+    name = f"sluice-test-{os.getpid()}-{tmp_path.name}"
+    systemd = Systemd("\0" + name if abstract else str(tmp_path / "notify"))
+    env = world.environment(NOTIFY_SOCKET="@" + name if abstract else str(tmp_path / "notify"), WATCHDOG_USEC="20000")
+    supervisor = world.supervise(scripted("--dump", tmp_path / "dump"), env=env)
+    systemd.wait_for(lambda heard: heard.count(["WATCHDOG=1"]) >= 5, "the watchdog")
+    assert systemd.heard[0] == ["READY=1", "STATUS=supervising 1 fleet"]
+    supervisor.wait_ready(2)
+    supervisor.signal(signal.SIGTERM)
+    systemd.wait_for(lambda heard: ["STOPPING=1", "STATUS=draining all workers"] in heard, "the end")
+    assert supervisor.wait() == 0
+    assert all(words == ["WATCHDOG=1"] or words[0] in ("READY=1", "STOPPING=1") for words in systemd.heard)
+    for line in (tmp_path / "dump").read_text().splitlines():
+        variables = json.loads(line.split(" ", 1)[1])
+        assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} & set(variables)
+
+
+def test_a_watchdog_of_another_process_is_not_fed(world, tmp_path):
+    systemd = Systemd(str(tmp_path / "notify"))
+    env = world.environment(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="20000", WATCHDOG_PID="1")
+    supervisor = world.supervise(scripted(), env=env)
+    supervisor.wait_ready(2)
+    assert supervisor.stop() == 0
+    systemd.wait_for(lambda heard: len(heard) >= 2, "two words")
+    assert [words[0] for words in systemd.heard] == ["READY=1", "STOPPING=1"]
+
+
+# ---- process 1 ----
+
+NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def namespace():
+    """How to become process 1 here; skips where that is not permitted."""
+    for command in (NAMESPACE, [*NAMESPACE, "--user", "--map-root-user"]):
+        if shutil.which("unshare") and subprocess.run([*command, "true"], check=False, stdout=subprocess.DEVNULL,
+                                                      stderr=subprocess.DEVNULL, timeout=60).returncode == 0:
+            return command
+    pytest.skip("this machine permits no process namespaces")
+
+
+def children(pid):
+    """{pid: state} of a process's children."""
+    found = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rsplit(")", 1)[1].split()[:2]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(parent) == pid:
+            found[int(path.parent.name)] = state
+    return found
+
+
+def first_of(process):
+    """The process that is number 1 inside of a namespace that `process` (unshare) has made."""
+    [pid] = wait_until(lambda: children(process.pid), what="process 1")
+    assert "\t1\n" in wait_until(lambda: re.search(r"^NSpid:.*\n", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M),
+                                 what="its number").group(0)
+    return pid
+
+
+# A daemon in its own session whose parent is gone at once; it ends when FILE is there.
+LEAVE_A_DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for fd in range(3):
+            os.close(fd)
+        while not os.path.exists(sys.argv[1]):
+            time.sleep(0.01)
+        os._exit(3)
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_supervisor_as_process_1_reaps_strangers_and_heeds_term(world, tmp_path):
+    command = namespace()
+    config = world.configuration(scripted(), minimum=1)
+    # The worker makes a daemon before it becomes the worker: nobody registers that with the supervisor.
+    config["fleets"][0]["fleet"]["command"] = [
+        sys.executable, "-S", "-c",
+        LEAVE_A_DAEMON + "os.execv(sys.argv[2], sys.argv[2:])", str(tmp_path / "end"), *scripted()]
+    path = tmp_path / "fleet.json"
+    path.write_text(json.dumps(config))
+    process = harness.Process([*command, BIN / "sluice", "run", "--config", path], tmp_path, world.environment(), name="one")
+    world.started.append(process)
+    first = first_of(process)
+    asked = [BIN / "sluice", "status", "--socket", pathlib.Path(config["state_dir"]) / "admin.sock", "--json"]
+
+    def status():
+        done = subprocess.run(asked, env=world.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60,
+                              check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    wait_until(lambda: (status() or {"fleets": [{"ready": 0}]})["fleets"][0]["ready"] == 1, what="the worker", timeout_s=60)
+    assert status()["pid"] == 1
+    assert len(wait_until(lambda: len(children(first)) == 2 and children(first), what="worker and daemon")) == 2
+    before = status()["strangers_reaped"]
+    (tmp_path / "end").touch()
+    wait_until(lambda: status()["strangers_reaped"] == before + 1, what="the daemon to be reaped", timeout_s=60)
+    assert "Z" not in children(first).values()
+    os.kill(first, signal.SIGTERM)
+    assert process.wait() == 0
+
+
+def test_a_worker_as_process_1_reaps_strangers_and_heeds_term(world, tmp_path):
+    command = namespace()
+    script = tmp_path / "daemon.py"
+    script.write_text(LEAVE_A_DAEMON)
+    handler = [sys.executable, "-S", str(script), str(tmp_path / "end")]
+    env = world.environment(SQS_QUEUE_URL=world.queue_url, NUM_WORKERS="3")
+    process = harness.Process([*command, BIN / "sluice-worker", "--handler", "exec", "--metrics-listen", "127.0.0.1:0", "--",
+                               *handler], tmp_path, env, name="one")
+    world.started.append(process)
+    first = first_of(process)
+    port = wait_until(lambda: next((line["port"] for line in process.logs() if line["message"] == "listening"), None),
+                      what="the metrics port")
+    world.sqs.send(world.queue_url, ["1", "2", "3"])
+    metrics = lambda: parse_prometheus(ask(f"http://127.0.0.1:{port}/metrics")[1])  # noqa: E731
+    wait_until(lambda: labelled(metrics(), "sluice_worker_deleted_total") == 3, what="three handled messages", timeout_s=60)
+    wait_until(lambda: len(children(first)) == 3, what="three daemons")
+    (tmp_path / "end").touch()
+    wait_until(lambda: not children(first), what="the daemons to be reaped", timeout_s=60)
+    assert labelled(metrics(), "sluice_worker_strangers_reaped_total") == 3
+    os.kill(first, signal.SIGTERM)
+    assert process.wait() == 0
