@@ -437,7 +437,7 @@ static void note_timers(const struct step *step)
 
 /* Polls may be slow by plan: a reading is late only when it is late for these. The interval stands in the
  * observation, and so in the journal: a replay judges alike. */
-static int64_t stale_after_in_force(const struct controller_config *config, const struct observation *obs)
+int64_t controller_stale_after_ms(const struct controller_config *config, const struct observation *obs)
 {
     const struct reading *interval = &obs->poll_interval;
     if (!config->stale_after_follows || !interval->known || interval->value <= config->poll_ms)
@@ -448,7 +448,7 @@ static int64_t stale_after_in_force(const struct controller_config *config, cons
 void controller_step(struct controller *ctl, const struct observation *obs, int64_t now_ms,
                      struct decision *out)
 {
-    int64_t stale_after_ms = stale_after_in_force(&ctl->config, obs);
+    int64_t stale_after_ms = controller_stale_after_ms(&ctl->config, obs);
     struct step step = {
         .ctl = ctl,
         .obs = obs,

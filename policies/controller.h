@@ -121,6 +121,8 @@ const struct override *controller_get_override(const struct controller *ctl, int
  * usable state: hold_ms = controller_timing(ctl).scale_in_after_ms. */
 void controller_hold_shrink(struct controller *ctl, int64_t now_ms, int64_t hold_ms);
 struct policy_timing controller_timing(const struct controller *ctl);
+/* How old a reading may be and still count, given the interval of polls in the observation. */
+int64_t controller_stale_after_ms(const struct controller_config *config, const struct observation *obs);
 
 /* Complete state as one JSON object value
  * {"version":1,"policy":..,"desired":..,deadlines..,"override":{..},"policy_state":{..}} for the state file;

@@ -191,8 +191,8 @@ static void note_depth(struct fleet_control *control, const struct observation *
     if (!obs->visible.known)
         return;
     control->depth = obs->visible;
-    control->depth_max_age_ms =
-        observation_depth_max_age_ms(obs, control->options.fleet->controller.stale_after_ms);
+    control->depth_max_age_ms = observation_depth_max_age_ms(
+        obs, controller_stale_after_ms(&control->options.fleet->controller, obs));
 }
 
 static bool may_act(const struct fleet_control *control)
