@@ -6,6 +6,7 @@ static const struct {
     int first_op;
 } RPC[] = {
     [API_CLOUDWATCH] = {&CLOUDWATCH_SERVICE, API_OP_CLOUDWATCH},
+    [API_DYNAMODB] = {&DYNAMODB_SERVICE, API_OP_DYNAMODB},
 };
 
 const struct rpc_service *api_rpc_service(enum api api)

@@ -3,6 +3,7 @@
 #define SLUICE_LOCALAWS_API_H
 
 #include "localaws/cloudwatch_ops.h"
+#include "localaws/dynamodb_ops.h"
 #include "localaws/ecs_ops.h"
 #include "localaws/sqs_request.h"
 
@@ -11,6 +12,7 @@ enum api {
     API_ECS,
     API_ECS_AGENT,  /* what a task calls: ECS_AGENT_URI */
     API_CLOUDWATCH, /* from here on services of rpc.h */
+    API_DYNAMODB,
     API_RPC_END,
 };
 
@@ -18,7 +20,8 @@ enum api {
 enum {
     API_OP_ECS = SQS_OP_MAX,
     API_OP_CLOUDWATCH = API_OP_ECS + ECS_OP_MAX,
-    API_OP_MAX = API_OP_CLOUDWATCH + CLOUDWATCH_OP_MAX,
+    API_OP_DYNAMODB = API_OP_CLOUDWATCH + CLOUDWATCH_OP_MAX,
+    API_OP_MAX = API_OP_DYNAMODB + DYNAMODB_OP_MAX,
 };
 
 const char *api_op_name(int op);

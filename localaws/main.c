@@ -1,5 +1,5 @@
 /*
- * sluice-localaws: SQS, ECS and CloudWatch on loopback, in memory, for development, demo and tests
+ * sluice-localaws: SQS, ECS, CloudWatch and DynamoDB on loopback, in memory, for development, demo and tests
  * (docs/localaws.md). Reads options, listens, prints one line when it is ready and serves until a signal ends
  * it.
  */
@@ -176,9 +176,10 @@ struct program {
 static int print_help(void)
 {
     struct strbuf text = STRBUF_INIT;
-    strbuf_append_str(&text, "Usage: sluice-localaws [options]\n\nSQS, ECS and CloudWatch on loopback, in "
-                             "memory. Prints one line of JSON with"
-                             " its URL when it is ready.\n\nOptions:\n");
+    strbuf_append_str(&text,
+                      "Usage: sluice-localaws [options]\n\nSQS, ECS, CloudWatch and DynamoDB on loopback, in "
+                      "memory. Prints one line of JSON with"
+                      " its URL when it is ready.\n\nOptions:\n");
     options_help(ROWS, &text);
     (void)fputs(strbuf_str(&text), stdout);
     strbuf_clean_up(&text);

@@ -136,6 +136,7 @@ struct service *service_new(struct event_base *base, const struct service_option
     metrics_init(&service->metrics, &options->metrics, clock_product_ms());
     loop_timer_init(&service->metrics_timer, base, service_on_metrics_timer, service);
     service_on_metrics_timer(service);
+    dynamodb_init(&service->dynamodb, service->region, service->engine->account);
     service->verifies = options->access_key != NULL;
     service->auth = (struct auth){
         .access_key = options->access_key, .secret_key = options->secret_key, .region = service->region};
@@ -156,6 +157,7 @@ void service_free(struct service *service)
     ecs_api_free(service->ecs);
     loop_timer_clean_up(&service->metrics_timer);
     metrics_clean_up(&service->metrics);
+    dynamodb_clean_up(&service->dynamodb);
     sqs_engine_free(service->engine);
     faults_clean_up(&service->faults);
     strbuf_clean_up(&service->body);

@@ -55,6 +55,7 @@ struct service {
     struct ecs_api *ecs;
     struct metrics metrics;
     struct loop_timer metrics_timer; /* the end of the minute */
+    struct dynamodb dynamodb;
     struct auth auth;
     bool verifies;
     char *region; /* owned */

@@ -1,6 +1,6 @@
 /*
- * The services of rpc.h (CloudWatch): from a request to its answer, in AWS JSON or the Query protocol; see
- * service_parts.h.
+ * The services of rpc.h (CloudWatch, DynamoDB): from a request to its answer, in AWS JSON or the Query
+ * protocol; see service_parts.h.
  */
 #include "localaws/service_parts.h"
 
@@ -81,10 +81,22 @@ static void run_cloudwatch(const struct turn *turn, const struct rpc_op *op, str
     op->run(call);
 }
 
+static void run_dynamodb(const struct turn *turn, const struct rpc_op *op, struct rpc_call *call)
+{
+    struct dynamodb *dynamodb = &turn->service->dynamodb;
+    dynamodb->reads_are_stale = turn->plan->is_needed && turn->plan->has_stale;
+    call->engine = dynamodb;
+    call->now_ms = clock_product_ms();
+    op->run(call);
+}
+
 static void run_op(const struct turn *turn, struct rpc_call *call)
 {
     const struct rpc_op *op = &api_rpc_service(turn->api)->ops[turn->op - api_rpc_first_op(turn->api)];
     switch (turn->api) {
+    case API_DYNAMODB:
+        run_dynamodb(turn, op, call);
+        break;
     default:
         run_cloudwatch(turn, op, call);
         break;
