@@ -197,24 +197,23 @@ static void call_route(struct evhttp_request *raw, const struct status_route *ro
     route->fn(arg, request, reply);
 }
 
+/* pairs: where the query goes, which the request shows to the handler. */
 static void answer(struct evhttp_request *raw, const struct status_server_options *options,
-                   struct status_request *request, struct status_reply *reply)
+                   struct evkeyvalq *pairs, struct status_request *request, struct status_reply *reply)
 {
     const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(raw));
-    struct evkeyvalq pairs = {.tqh_first = NULL};
     unsigned methods = 0;
     const struct status_route *route = find_route(options, request, &methods);
     if (route == NULL && methods == 0) {
         status_reply_error(reply, 404, "no such path");
     } else if (route == NULL) {
         refuse_method(raw, methods, reply);
-    } else if (evhttp_parse_query_str(query != NULL ? query : "", &pairs) != 0) {
+    } else if (evhttp_parse_query_str(query != NULL ? query : "", pairs) != 0) {
         status_reply_error(reply, 400, "the query must be name=value&...");
     } else {
-        request->query = &pairs;
         call_route(raw, route, options->arg, request, reply);
     }
-    evhttp_clear_headers(&pairs);
+    evhttp_clear_headers(pairs);
 }
 
 /* The decoded path, which the caller frees; NULL: none that can be asked for. */
@@ -250,12 +249,14 @@ void status_server_answer(struct evhttp_request *raw, const struct status_server
 {
     char *path = decode_path(raw);
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(raw);
+    struct evkeyvalq pairs = {.tqh_first = NULL};
     struct status_request request = {.method = method_of(raw),
                                      .path = path,
                                      .rest = "",
                                      .content_type = evhttp_find_header(headers, "Content-Type"),
                                      .body = "",
-                                     .headers = headers};
+                                     .headers = headers,
+                                     .query = &pairs};
     struct status_reply reply = {.code = 200, .content_type = "application/json", .body = STRBUF_INIT};
     find_peer(raw, &request);
     if (token != NULL && !status_token_matches(status_request_header(&request, "Authorization"), token)) {
@@ -264,7 +265,7 @@ void status_server_answer(struct evhttp_request *raw, const struct status_server
     } else if (path == NULL) {
         status_reply_error(&reply, 400, "the path cannot be read");
     } else {
-        answer(raw, options, &request, &reply);
+        answer(raw, options, &pairs, &request, &reply);
     }
     send_reply(raw, &reply);
     strbuf_clean_up(&reply.body);

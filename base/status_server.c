@@ -270,7 +270,7 @@ struct status_server *status_server_listen(struct event_base *base, const char *
 
 int status_server_port(const struct status_server *server)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof address;
     if (getsockname(evconnlistener_get_fd(server->listener), (struct sockaddr *)&address, &len) != 0)
         return 0;
