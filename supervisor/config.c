@@ -77,7 +77,7 @@ static int check_paths(const struct config *config, struct err *err)
 
 static int parse_top(const json_t *root, struct config *config, struct err *err)
 {
-    static const char *const ALSO_KNOWN[] = {"admin", "log", "ha", "api_budget", "fleets", NULL};
+    static const char *const ALSO_KNOWN[] = {"admin", "log", "ha", "api_budget", "metrics", "fleets", NULL};
     options_set_defaults(CONFIG_TOP_ROWS, config);
     options_set_defaults(CONFIG_ADMIN_ROWS, config);
     options_set_defaults(CONFIG_LOG_ROWS, config);
@@ -85,6 +85,7 @@ static int parse_top(const json_t *root, struct config *config, struct err *err)
         parse_section(root, "admin", CONFIG_ADMIN_ROWS, config, err) != 0 ||
         parse_section(root, "log", CONFIG_LOG_ROWS, config, err) != 0 ||
         config_ha_parse(json_object_get(root, "ha"), "ha", &config->ha, err) != 0 ||
+        config_metrics_parse(json_object_get(root, "metrics"), config->metrics, err) != 0 ||
         config_budget_parse(json_object_get(root, "api_budget"), "api_budget", &config->api_budget, err) != 0)
         return -1;
     if (config->endpoint_url != NULL &&
@@ -202,6 +203,7 @@ void config_clean_up(struct config *config)
     options_clean_up(CONFIG_TOP_ROWS, config);
     options_clean_up(CONFIG_ADMIN_ROWS, config);
     options_clean_up(CONFIG_HA_ROWS, &config->ha);
+    config_metrics_clean_up(config->metrics);
     *config = (struct config){.path = NULL};
 }
 
@@ -239,6 +241,8 @@ void config_dump(const struct config *config, struct jsonw *w)
     jsonw_object(w);
     options_dump(CONFIG_BUDGET_ROWS, &config->api_budget, w);
     jsonw_end_object(w);
+    jsonw_key(w, "metrics");
+    config_metrics_dump(config->metrics, w);
     jsonw_key(w, "fleets");
     jsonw_array(w);
     for (size_t i = 0; i < config->fleet_count; i++)

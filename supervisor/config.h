@@ -33,6 +33,24 @@ enum config_journal { JOURNAL_ALL, JOURNAL_CHANGES, JOURNAL_OFF };
 enum config_telemetry { TELEMETRY_LINES, TELEMETRY_NONE };
 enum config_worker_log { WORKER_LOG_CAPTURE, WORKER_LOG_INHERIT, WORKER_LOG_DISCARD };
 
+enum config_cloudwatch_mode { CLOUDWATCH_OFF, CLOUDWATCH_FALLBACK, CLOUDWATCH_ON };
+
+/* "cloudwatch" of a queue (docs/sensors.md). Durations are product ms. */
+struct config_cloudwatch {
+    int mode; /* enum config_cloudwatch_mode */
+    int64_t period_ms;
+    int64_t windows;
+    int64_t max_age_ms;
+};
+
+/* "metrics": what is published of Sluice itself, and how. */
+enum config_metrics_way { METRICS_CLOUDWATCH, METRICS_EMF, METRICS_WAYS };
+struct config_metrics {
+    bool enabled;
+    char *name_space;
+    int64_t every_ms;
+};
+
 /* "queue" of a fleet: exactly one of url and name is set. Product ms. */
 struct config_queue {
     char *url;
@@ -40,6 +58,7 @@ struct config_queue {
     int64_t poll_ms;               /* while something happens */
     int64_t poll_max_ms;           /* while nothing does; >= poll_ms, equal: polls come at a fixed interval */
     char region[AWS_REGION_BYTES]; /* that the URL names, "" when none */
+    struct config_cloudwatch cloudwatch;
 };
 
 /* "api_budget" of the file (all fleets together) or of a fleet: what polling may take. 0: no limit. */
@@ -118,6 +137,7 @@ struct config {
     } log;
     struct config_budget api_budget;
     struct config_ha ha;
+    struct config_metrics metrics[METRICS_WAYS];
     struct config_fleet *fleets;
     size_t fleet_count; /* 1..CONFIG_FLEETS_MAX */
 };
@@ -159,6 +179,10 @@ extern const struct option_row CONFIG_QUEUE_ROWS[];
 extern const struct option_row CONFIG_BUDGET_ROWS[];
 extern const struct option_row CONFIG_LOCAL_ROWS[];
 extern const struct option_row CONFIG_ECS_ROWS[];
+extern const struct option_row CONFIG_CLOUDWATCH_ROWS[];
+extern const struct option_row CONFIG_METRICS_ROWS[];
+extern const char *const CONFIG_CLOUDWATCH_MODE_NAMES[]; /* by enum config_cloudwatch_mode */
+extern const char *const CONFIG_METRICS_WAY_NAMES[];     /* by enum config_metrics_way */
 
 /* ---- between the files of this module ---- */
 
@@ -174,6 +198,15 @@ int config_ecs_parse(const void *json, const char *at, struct config_ecs *ecs, s
 /* Reads "ha" (NULL: absent) into a zeroed struct; `at` is its path. On failure the caller cleans the struct
  * up. */
 int config_ha_parse(const void *json, const char *at, struct config_ha *ha, struct err *err);
+
+/* Reads a queue's "cloudwatch" into a zeroed struct, NULL gives the defaults; `at` is its path. Returns 0 or
+ * -1 with err. */
+int config_cloudwatch_parse(const void *json, const char *at, struct config_cloudwatch *cloudwatch,
+                            struct err *err);
+/* Reads "metrics" at the top, NULL: nothing is published. On failure the caller cleans up. */
+int config_metrics_parse(const void *json, struct config_metrics metrics[METRICS_WAYS], struct err *err);
+void config_metrics_clean_up(struct config_metrics metrics[METRICS_WAYS]);
+void config_metrics_dump(const struct config_metrics metrics[METRICS_WAYS], struct jsonw *w);
 
 /* "missing", "no array", "empty" or "too many": why a JSON value is not the array that is wanted. */
 const char *config_array_fault(const void *json);

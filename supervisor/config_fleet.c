@@ -165,10 +165,15 @@ static int check_queue(struct config_queue *queue, const char *at, struct err *e
 
 static int parse_queue(const json_t *object, const char *at, struct config_queue *queue, struct err *err)
 {
+    static const char *const ALSO_KNOWN[] = {"cloudwatch", NULL};
+    char path[96];
     options_set_defaults(CONFIG_QUEUE_ROWS, queue);
     if (object == NULL)
         return err_set(err, "%s: missing: want an object with url or name", at);
-    if (options_set_json(CONFIG_QUEUE_ROWS, queue, object, at, NULL, err) != 0)
+    if (options_set_json(CONFIG_QUEUE_ROWS, queue, object, at, ALSO_KNOWN, err) != 0)
+        return -1;
+    (void)snprintf(path, sizeof path, "%s.cloudwatch", at);
+    if (config_cloudwatch_parse(json_object_get(object, "cloudwatch"), path, &queue->cloudwatch, err) != 0)
         return -1;
     if (json_object_get(object, "poll_max") == NULL)
         queue->poll_max_ms = queue->poll_ms;
@@ -366,6 +371,10 @@ void config_fleet_dump(const struct config_fleet *fleet, struct jsonw *w)
     jsonw_key(w, "queue");
     jsonw_object(w);
     options_dump(CONFIG_QUEUE_ROWS, &fleet->queue, w);
+    jsonw_key(w, "cloudwatch");
+    jsonw_object(w);
+    options_dump(CONFIG_CLOUDWATCH_ROWS, &fleet->queue.cloudwatch, w);
+    jsonw_end_object(w);
     jsonw_end_object(w);
     jsonw_key(w, "api_budget");
     jsonw_object(w);

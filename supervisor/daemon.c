@@ -12,6 +12,7 @@
 #include "base/process.h"
 #include "supervisor/admin_server.h"
 #include "supervisor/call_gate.h"
+#include "supervisor/cw_pool.h"
 #include "supervisor/ecs_pool.h"
 #include "supervisor/endpoint_rule.h"
 #include "supervisor/fleet_api.h"
@@ -40,7 +41,8 @@ struct shared_client {
     const char *region;
     const char *endpoint_url;
     struct aws_client *client;
-    struct ecs_pool *pool; /* NULL until an ECS fleet needs it */
+    struct ecs_pool *pool;   /* NULL until an ECS fleet needs it */
+    struct cw_pool *cw_pool; /* NULL until a fleet that asks CloudWatch does */
     struct call_gate *gate;
     struct shared_client *next;
 };
@@ -147,6 +149,11 @@ static void write_aws(const struct daemon *daemon, struct jsonw *w)
     jsonw_array(w);
     for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
         call_gate_write_status(shared->gate, w);
+    jsonw_key(w, "cloudwatch");
+    jsonw_array(w);
+    for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
+        if (shared->cw_pool != NULL)
+            cw_pool_write_status(shared->cw_pool, w);
     jsonw_end_array(w);
     jsonw_end_object(w);
 }
@@ -523,6 +530,9 @@ static int make_fleets(struct daemon *daemon, struct err *err)
             return -1;
         if (fleet->type == FLEET_ECS && shared->pool == NULL)
             shared->pool = ecs_pool_new(daemon->base, shared->client, seed);
+        bool asks = fleet->queue.cloudwatch.mode != CLOUDWATCH_OFF;
+        if (asks && shared->cw_pool == NULL)
+            shared->cw_pool = cw_pool_new(daemon->base, shared->client, seed);
         struct fleet_control_options options = {.base = daemon->base,
                                                 .reaper = daemon->reaper,
                                                 .orphans = daemon->orphans,
@@ -530,6 +540,7 @@ static int make_fleets(struct daemon *daemon, struct err *err)
                                                 .pool = shared->pool,
                                                 .gate = shared->gate,
                                                 .polls = &daemon->polls,
+                                                .cw_pool = asks ? shared->cw_pool : NULL,
                                                 .config = daemon->config,
                                                 .fleet = fleet,
                                                 .seed = seed + i,
@@ -724,6 +735,7 @@ static void clean_up(struct daemon *daemon)
         daemon->clients = shared->next;
         ecs_pool_destroy(shared->pool);
         call_gate_destroy(shared->gate);
+        cw_pool_destroy(shared->cw_pool);
         aws_client_destroy(shared->client);
         free(shared);
     }

@@ -9,6 +9,7 @@
 #include "policies/controller.h"
 #include "supervisor/decision_ring.h"
 #include "supervisor/ecs_fleet.h"
+#include "supervisor/fleet_sensors.h"
 #include "supervisor/journal.h"
 #include "supervisor/local_fleet.h"
 #include "supervisor/sqs_sensor.h"
@@ -24,8 +25,9 @@ struct fleet_control {
     struct controller *controller; /* owned */
     struct sqs_sensor *sensor;     /* owned */
     struct fleet_polls polls;
-    const struct fleet_ops *ops; /* of its workers */
-    void *workers;               /* owned; what ops take */
+    struct fleet_sensors *sensors; /* owned: who tells the depth when SQS does not */
+    const struct fleet_ops *ops;   /* of its workers */
+    void *workers;                 /* owned; what ops take */
     struct journal journal;
     struct loop_timer save_timer;
     bool started;
@@ -210,6 +212,7 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
     sqs_sensor_observe(control->sensor, now_ms, &obs);
     fleet_polls_observe(&control->polls, now_ms, &obs);
     control->ops->observe(control->workers, now_ms, &obs);
+    fleet_sensors_observe(control->sensors, sqs_sensor_error(control->sensor), now_ms, &obs);
     note_depth(control, &obs);
     journal_before_step(&control->journal, now_ms);
     controller_step(control->controller, &obs, now_ms, &control->last);
@@ -285,6 +288,7 @@ int fleet_control_override(struct fleet_control *control, const struct override_
 static void on_url(void *arg, const char *queue_url)
 {
     struct fleet_control *control = arg;
+    fleet_sensors_set_url(control->sensors, queue_url);
     if (control->ops->set_queue_url != NULL)
         control->ops->set_queue_url(control->workers, queue_url);
 }
@@ -353,6 +357,16 @@ static void make_ecs(struct fleet_control *control)
     control->workers = ecs_fleet_new(&workers);
 }
 
+static void make_sensors(struct fleet_control *control)
+{
+    const struct fleet_control_options *options = &control->options;
+    struct fleet_sensors_options sensors = {.fleet = options->fleet->name,
+                                            .queue = &options->fleet->queue,
+                                            .sqs_max_age_ms = options->fleet->controller.stale_after_ms,
+                                            .pool = options->cw_pool};
+    control->sensors = fleet_sensors_new(&sensors);
+}
+
 struct fleet_control *fleet_control_new(const struct fleet_control_options *options)
 {
     struct fleet_control *control = xcalloc(1, sizeof *control);
@@ -382,6 +396,7 @@ struct fleet_control *fleet_control_new(const struct fleet_control_options *opti
         .on_poll = on_poll,
         .arg = control};
     control->sensor = sqs_sensor_new(&sensor);
+    make_sensors(control);
     return control;
 }
 
@@ -395,6 +410,7 @@ void fleet_control_destroy(struct fleet_control *control)
     if (control == NULL)
         return;
     sqs_sensor_destroy(control->sensor);
+    fleet_sensors_destroy(control->sensors);
     control->ops->destroy(control->workers);
     loop_timer_clean_up(&control->save_timer);
     journal_clean_up(&control->journal);
@@ -628,6 +644,8 @@ void fleet_control_write_status(const struct fleet_control *control, int64_t now
     sqs_sensor_write_status(control->sensor, now_ms, w);
     jsonw_key(w, "polling");
     fleet_polls_write_status(&control->polls, now_ms, w);
+    jsonw_key(w, "sensors");
+    fleet_sensors_write_status(control->sensors, now_ms, w);
     write_capacity(&fleet->controller.capacity, w);
     jsonw_key_str(w, "policy", fleet->controller.policy->name);
     write_override(control, now_ms, w);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct aws_client;
+struct cw_pool;
 struct ecs_pool;
 struct event_base;
 struct fleet_control;
@@ -34,6 +35,7 @@ struct fleet_control_options {
     struct call_gate *gate;      /* of that client */
     struct polls_shared *polls;  /* of all fleets */
     struct ecs_pool *pool;       /* of that client; NULL for a fleet that is none of ECS's */
+    struct cw_pool *cw_pool;     /* likewise; NULL for a fleet whose "cloudwatch" is off */
     const struct config *config; /* outlives the fleet */
     const struct config_fleet *fleet;
     uint64_t seed;

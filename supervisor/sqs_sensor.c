@@ -217,6 +217,11 @@ void sqs_sensor_observe(const struct sqs_sensor *sensor, int64_t now_ms, struct 
     set_known(&obs->delayed, sensor->counts.delayed, sensor->counts_at_ms);
 }
 
+const char *sqs_sensor_error(const struct sqs_sensor *sensor)
+{
+    return sensor->failed ? sensor->last_error : "";
+}
+
 static void write_count(struct jsonw *w, const char *key, bool known, int64_t value)
 {
     jsonw_key(w, key);

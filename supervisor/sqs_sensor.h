@@ -50,6 +50,9 @@ void sqs_sensor_set_interval(struct sqs_sensor *sensor, int64_t interval_ms);
  * is; unknown while the last request failed, or before the first one was answered. */
 void sqs_sensor_observe(const struct sqs_sensor *sensor, int64_t now_ms, struct observation *obs);
 
+/* Why the queue cannot be read now; "" when it can, or nothing is known yet. */
+const char *sqs_sensor_error(const struct sqs_sensor *sensor);
+
 /* Writes the value of "queue": URL, last good counts with their ages, polls, errors. */
 void sqs_sensor_write_status(const struct sqs_sensor *sensor, int64_t now_ms, struct jsonw *w);
 

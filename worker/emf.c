@@ -1,9 +1,8 @@
 /* CloudWatch lines; see emf.h. */
 #include "worker/emf.h"
 
+#include "base/emf_line.h"
 #include "base/jsonw.h"
-
-#include <string.h>
 
 static const char *unit_name(const struct metric *metric)
 {
@@ -73,40 +72,17 @@ static bool is_told(const struct emf *emf, const struct metric *metric, const st
 static void put_metadata(const struct emf *emf, const char *name_space, const struct metrics_view *view,
                          int64_t now_ms, struct jsonw *w)
 {
-    jsonw_key(w, "_aws");
-    jsonw_object(w);
-    jsonw_key_int(w, "Timestamp", now_ms);
-    jsonw_key(w, "CloudWatchMetrics");
-    jsonw_array(w);
-    jsonw_object(w);
-    jsonw_key_str(w, "Namespace", name_space);
-    jsonw_key(w, "Dimensions");
-    jsonw_array(w);
-    jsonw_array(w);
-    jsonw_str(w, "QueueName");
-    jsonw_end_array(w);
-    jsonw_end_array(w);
-    jsonw_key(w, "Metrics");
-    jsonw_array(w);
-    for (const struct metric *metric = metrics_table(); metric->name != NULL; metric++) {
-        if (!is_told(emf, metric, view))
-            continue;
-        jsonw_object(w);
-        jsonw_key_str(w, "Name", metric->emf);
-        jsonw_key_str(w, "Unit", unit_name(metric));
-        jsonw_end_object(w);
-    }
-    jsonw_end_array(w);
-    jsonw_end_object(w);
-    jsonw_end_array(w);
-    jsonw_end_object(w);
+    emf_line_open(w, name_space, "QueueName", now_ms);
+    for (const struct metric *metric = metrics_table(); metric->name != NULL; metric++)
+        if (is_told(emf, metric, view))
+            emf_line_metric(w, metric->emf, unit_name(metric));
+    emf_line_values(w);
 }
 
 void emf_render(const struct emf *emf, const char *name_space, const struct metrics_view *view,
                 int64_t now_ms, struct strbuf *out)
 {
     struct jsonw w = JSONW_INIT(out);
-    jsonw_object(&w);
     put_metadata(emf, name_space, view, now_ms, &w);
     jsonw_key_str(&w, "QueueName", view->queue);
     jsonw_key_str(&w, "Worker", view->worker);
@@ -131,17 +107,4 @@ void emf_told(struct emf *emf, const struct metrics_view *view)
     emf->told = *view;
     for (int i = 0; i < TELEMETRY_HIST_MAX; i++)
         emf->hists[i] = *view->hists[i];
-}
-
-int emf_check_namespace(const char *text, struct err *err)
-{
-    static const char ALLOWED[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_/#:";
-    size_t len = strlen(text);
-    if (len == 0 || len > EMF_NAMESPACE_MAX || strspn(text, ALLOWED) != len || text[0] == ':' ||
-        strncmp(text, "AWS/", 4) == 0)
-        return err_set(err,
-                       "--emf-namespace %.100s: want 1 to %d of A-Z a-z 0-9 . - _ / # : that begin neither "
-                       "with a colon nor with AWS/",
-                       text, EMF_NAMESPACE_MAX);
-    return 0;
 }

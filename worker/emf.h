@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "worker/metrics.h"
 
-enum { EMF_VALUES_MAX = 100, EMF_NAMESPACE_MAX = 255 };
+enum { EMF_VALUES_MAX = 100 };
 
 /* What was told so far; zeroed at the start. 15 KB. */
 struct emf {
@@ -27,8 +27,5 @@ void emf_render(const struct emf *emf, const char *name_space, const struct metr
                 int64_t now_ms, struct strbuf *out);
 /* The line with this view was taken. */
 void emf_told(struct emf *emf, const struct metrics_view *view);
-
-/* Whether CloudWatch takes such a namespace. Returns 0, or -1 with err. */
-int emf_check_namespace(const char *text, struct err *err);
 
 #endif

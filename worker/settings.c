@@ -4,8 +4,8 @@
 #include "aws/client.h"
 #include "aws/endpoint.h"
 #include "base/alloc.h"
+#include "base/emf_line.h"
 #include "base/host_port.h"
-#include "worker/emf.h"
 #include "worker/sns.h"
 #include "worker/uplink.h"
 
@@ -263,7 +263,7 @@ static int check(struct settings *settings, struct err *err)
         return -1;
     if (settings->telemetry_token != NULL && settings->telemetry_token_file != NULL)
         return err_set(err, "SLUICE_TELEMETRY_TOKEN and SLUICE_TELEMETRY_TOKEN_FILE: want one of them");
-    if (emf_check_namespace(settings->emf_namespace, err) != 0)
+    if (emf_check_namespace("--emf-namespace", settings->emf_namespace, err) != 0)
         return -1;
     if (settings->worker_name == NULL)
         default_name(settings->worker, sizeof settings->worker);

@@ -75,6 +75,27 @@ static const struct refusal REFUSED[] = {
     {HA("\"type\":\"dynamodb\",\"table\":\"sluice\",\"endpoint_url\":\"x\""),
      "f.json: ha.endpoint_url: \"x\": want a URL such as http://127.0.0.1:4566"},
     {HA("\"leases\":1"), "f.json: ha.leases: unknown key"},
+    {"{\"metrics\":{\"statsd\":{}},\"fleets\":[" FLEET "]}", "f.json: metrics.statsd: unknown key"},
+    {"{\"metrics\":{\"cloudwatch\":true},\"fleets\":[" FLEET "]}",
+     "f.json: metrics.cloudwatch: want an object"},
+    {"{\"metrics\":{\"emf\":{\"every\":\"10ms\"}},\"fleets\":[" FLEET "]}",
+     "f.json: metrics.emf.every: \"10ms\": want a duration with a unit such as \"60s\" or \"5m\", from 1s to "
+     "1h"},
+    {"{\"metrics\":{\"cloudwatch\":{\"namespace\":\"AWS/SQS\"}},\"fleets\":[" FLEET "]}",
+     "f.json: metrics.cloudwatch.namespace: AWS/SQS: want 1 to 255 of A-Z a-z 0-9 . - _ / # : that begin "
+     "neither with a colon nor with AWS/"},
+    /* a queue's CloudWatch */
+    {FILE_WITH("\"queue\":{\"name\":\"q\",\"cloudwatch\":{\"mode\":\"maybe\"}}," LOCAL),
+     "f.json: fleets[0].queue.cloudwatch.mode: \"maybe\": want one of off, fallback, on"},
+    {FILE_WITH("\"queue\":{\"name\":\"q\",\"cloudwatch\":\"on\"}," LOCAL),
+     "f.json: fleets[0].queue.cloudwatch: want an object"},
+    {FILE_WITH("\"queue\":{\"name\":\"q\",\"cloudwatch\":{\"period\":\"90s\"}}," LOCAL),
+     "f.json: fleets[0].queue.cloudwatch.period: \"90s\": want whole minutes, as \"60s\" or \"5m\""},
+    {FILE_WITH("\"queue\":{\"name\":\"q\",\"cloudwatch\":{\"windows\":2}}," LOCAL),
+     "f.json: fleets[0].queue.cloudwatch.windows: 2: want a whole number from 3 to 60"},
+    {FILE_WITH("\"queue\":{\"name\":\"q\",\"cloudwatch\":{\"period\":\"5m\",\"max_age\":\"10m\"}}," LOCAL),
+     "f.json: fleets[0].queue.cloudwatch.max_age: \"10m\": want at least 4 periods: the newest closed one is "
+     "as old"},
     /* fleets */
     {"{\"fleets\":[" FLEET ",7]}", "f.json: fleets[1]: want an object"},
     {"{\"fleets\":[" FLEET "," FLEET "]}",
@@ -272,9 +293,9 @@ START_TEST(a_dump_has_every_key_but_no_value_of_the_environment)
     config_dump(&config, &w);
     ck_assert_ptr_null(strstr(strbuf_str(&out), "hush-hush"));
     ck_assert_ptr_nonnull(strstr(strbuf_str(&out), "\"env_names\":[\"TOKEN\"]"));
-    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,
-                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS,
-                                               CONFIG_HA_ROWS};
+    const struct option_row *const tables[] = {
+        CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,        CONFIG_FLEET_ROWS,  CONFIG_QUEUE_ROWS,
+        CONFIG_LOCAL_ROWS, CONFIG_HA_ROWS,    CONFIG_CLOUDWATCH_ROWS, CONFIG_METRICS_ROWS};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
             char key[80];
@@ -282,6 +303,33 @@ START_TEST(a_dump_has_every_key_but_no_value_of_the_environment)
             ck_assert_msg(strstr(strbuf_str(&out), key) != NULL, "%s is missing", key);
         }
     strbuf_clean_up(&out);
+    config_clean_up(&config);
+}
+END_TEST
+
+START_TEST(what_is_said_of_cloudwatch_is_taken_with_its_defaults)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    const struct config_cloudwatch *cloudwatch = NULL;
+    ck_assert_msg(parse("{\"metrics\":{\"cloudwatch\":{\"every\":\"2m\"},\"emf\":{}},\"fleets\":[{\"name\":"
+                        "\"a\",\"queue\":{\"name\":\"qa\",\"cloudwatch\":{\"mode\":\"fallback\",\"period\":"
+                        "\"5m\"}}," LOCAL "},{\"name\":\"b\",\"queue\":{\"name\":\"qb\"}," LOCAL "}]}",
+                        &config, &err) == 0,
+                  "%s", err.text);
+    cloudwatch = &config.fleets[0].queue.cloudwatch;
+    ck_assert_int_eq(cloudwatch->mode, CLOUDWATCH_FALLBACK);
+    ck_assert(cloudwatch->period_ms == 300000 && cloudwatch->windows == 5);
+    ck_assert_int_eq(cloudwatch->max_age_ms, 1800000);
+    cloudwatch = &config.fleets[1].queue.cloudwatch;
+    ck_assert(cloudwatch->mode == CLOUDWATCH_OFF && cloudwatch->max_age_ms == 360000);
+    const struct config_metrics *metrics = config.metrics;
+    ck_assert(metrics[METRICS_CLOUDWATCH].enabled && metrics[METRICS_CLOUDWATCH].every_ms == 120000);
+    ck_assert(metrics[METRICS_EMF].enabled && metrics[METRICS_EMF].every_ms == 60000);
+    ck_assert_str_eq(metrics[METRICS_EMF].name_space, "Sluice");
+    config_clean_up(&config);
+    ck_assert_int_eq(parse("{\"fleets\":[" FLEET "]}", &config, &err), 0);
+    ck_assert(!config.metrics[METRICS_CLOUDWATCH].enabled && !config.metrics[METRICS_EMF].enabled);
     config_clean_up(&config);
 }
 END_TEST
@@ -389,9 +437,10 @@ static void doc_row(const struct option_row *row, struct strbuf *out)
 START_TEST(the_reference_page_has_every_row_of_the_tables)
 {
     struct strbuf page = STRBUF_INIT;
-    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS,  CONFIG_LOG_ROWS,
-                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS,  CONFIG_LOCAL_ROWS,
-                                               CONFIG_ECS_ROWS,   CONFIG_BUDGET_ROWS, CONFIG_HA_ROWS};
+    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,        CONFIG_ADMIN_ROWS,  CONFIG_LOG_ROWS,
+                                               CONFIG_FLEET_ROWS,      CONFIG_QUEUE_ROWS,  CONFIG_LOCAL_ROWS,
+                                               CONFIG_ECS_ROWS,        CONFIG_BUDGET_ROWS, CONFIG_HA_ROWS,
+                                               CONFIG_CLOUDWATCH_ROWS, CONFIG_METRICS_ROWS};
     ck_assert_int_eq(file_read(TEST_SOURCE_DIR "/../../../docs/configuration.md", 1 << 20, &page, NULL), 0);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
@@ -409,20 +458,23 @@ START_TEST(the_example_configurations_are_valid)
 {
     static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json", "ecs.json",
                                            "ha.json"};
-    for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
-        struct config config = {.path = NULL};
-        struct err err = {.text = ""};
-        char path[512];
-        (void)snprintf(path, sizeof path, "%s/../../../deploy/examples/%s", TEST_SOURCE_DIR, EXAMPLES[i]);
-        ck_assert_msg(config_load(path, &config, &err) == 0, "%s", err.text);
-        config_clean_up(&config);
-    }
+    "cloudwatch.json"
+};
+for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/../../../deploy/examples/%s", TEST_SOURCE_DIR, EXAMPLES[i]);
+    ck_assert_msg(config_load(path, &config, &err) == 0, "%s", err.text);
+    config_clean_up(&config);
+}
 }
 END_TEST
 
 UNIT_MAIN("config", what_is_wrong_is_refused_with_file_key_value_and_what_is_allowed,
           errors_of_capacity_and_policy_name_file_and_fleet, a_small_file_gets_all_defaults,
           a_full_file_is_taken_as_it_stands, a_dump_has_every_key_but_no_value_of_the_environment,
+          what_is_said_of_cloudwatch_is_taken_with_its_defaults,
           an_ecs_fleet_is_taken_as_it_stands_and_has_a_service_of_its_own,
           two_fleets_on_one_service_are_refused, a_file_that_cannot_be_read_is_an_error,
           the_reference_page_has_every_row_of_the_tables, the_example_configurations_are_valid)

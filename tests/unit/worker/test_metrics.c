@@ -2,6 +2,7 @@
  * The formats themselves are checked from outside, by tests/integration/test_worker_metrics.py. */
 #include "tests/unit/unit.h"
 
+#include "base/emf_line.h"
 #include "worker/emf.h"
 #include "worker/metrics.h"
 #include "worker/nowait_output.h"
@@ -178,14 +179,14 @@ START_TEST(namespaces_that_cloudwatch_refuses_are_refused)
     char longest[EMF_NAMESPACE_MAX + 2];
     memset(longest, 'x', sizeof longest);
     longest[EMF_NAMESPACE_MAX] = '\0';
-    ck_assert_int_eq(emf_check_namespace(longest, NULL), 0);
+    ck_assert_int_eq(emf_check_namespace("--emf-namespace", longest, NULL), 0);
     longest[EMF_NAMESPACE_MAX] = 'x';
     longest[EMF_NAMESPACE_MAX + 1] = '\0';
-    ck_assert_int_eq(emf_check_namespace("Shop/Orders.eu-1_a#b:c", NULL), 0);
+    ck_assert_int_eq(emf_check_namespace("--emf-namespace", "Shop/Orders.eu-1_a#b:c", NULL), 0);
     const char *bad[] = {"", "AWS/SQS", ":a", "a b", "caf\xc3\xa9", "a\"b", longest};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct err err = {""};
-        ck_assert_int_eq(emf_check_namespace(bad[i], &err), -1);
+        ck_assert_int_eq(emf_check_namespace("--emf-namespace", bad[i], &err), -1);
         ck_assert_ptr_nonnull(strstr(err.text, "--emf-namespace"));
     }
 }
