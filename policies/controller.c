@@ -435,8 +435,6 @@ static void note_timers(const struct step *step)
                                  reading_age_ms(&step->obs->visible, step->now_ms);
 }
 
-/* Polls may be slow by plan: a reading is late only when it is late for these. The interval stands in the
- * observation, and so in the journal: a replay judges alike. */
 int64_t controller_stale_after_ms(const struct controller_config *config, const struct observation *obs)
 {
     const struct reading *interval = &obs->poll_interval;

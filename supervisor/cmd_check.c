@@ -7,6 +7,7 @@
 #include "base/jsonw.h"
 #include "base/loop.h"
 #include "supervisor/config.h"
+#include "supervisor/cw_check.h"
 #include "supervisor/ecs_check.h"
 #include "supervisor/endpoint_rule.h"
 #include "supervisor/journal.h"
@@ -40,12 +41,13 @@ static const struct option_row ROWS[] = {
 
 static const struct command_spec SPEC = {
     .name = "check",
-    .summary =
-        "Checks a configuration file as a whole, says what was understood, and warns of what on this "
-        "host or\n"
-        "at the queue does not fit it: limits of processes, memory and files, the workers' command, "
-        "the queue's\n"
-        "redrive policy. Describes the services of ECS fleets, and says which of them cannot be scaled.",
+    .summary = "Checks a configuration file as a whole, says what was understood, and warns of what on this "
+               "host or\n"
+               "at the queue does not fit it: limits of processes, memory and files, the workers' command, "
+               "the queue's\n"
+               "redrive policy. Describes the services of ECS fleets, and says which of them cannot be "
+               "scaled. Asks\n"
+               "CloudWatch for one metric of each queue whose \"cloudwatch\" is not off.",
     .rows = ROWS,
     .details =
         "Exit codes: 0 valid, also with warnings; 1 warnings and --strict; 64 usage; 78 not valid, or a "
@@ -171,6 +173,16 @@ static void print_service(const struct config_fleet *fleet, const struct ecs_che
                      : "a desired count that others set is written over, once per cooldown");
 }
 
+static void print_cloudwatch(const struct config_cloudwatch *cloudwatch)
+{
+    struct strbuf text = STRBUF_INIT;
+    if (cloudwatch->mode == CLOUDWATCH_OFF)
+        return;
+    cw_check_describe(cloudwatch, &text);
+    (void)printf("  metrics  %s\n", strbuf_str(&text));
+    strbuf_clean_up(&text);
+}
+
 static void print_fleet(const struct config_fleet *fleet, const struct ecs_check *check)
 {
     (void)printf("fleet %s\n", fleet->name);
@@ -180,6 +192,7 @@ static void print_fleet(const struct config_fleet *fleet, const struct ecs_check
     if (fleet->queue.poll_max_ms > fleet->queue.poll_ms)
         (void)printf(" to %.1f s", (double)fleet->queue.poll_max_ms / 1000);
     (void)printf("\n");
+    print_cloudwatch(&fleet->queue.cloudwatch);
     if (fleet->type == FLEET_ECS)
         print_service(fleet, check);
     else
@@ -246,6 +259,7 @@ static void find_all(const struct config *config, bool offline, struct findings 
             continue;
         if (fleet->type == FLEET_ECS)
             ecs_check_service(config, fleet, &findings->services[i], warnings, &findings->refusals);
+        cw_check_queue(config, fleet, warnings);
         if (queue_facts_read(config, fleet, &queue, &err) == 0)
             preflight_queue(fleet, &queue, warnings);
         else

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct status_options {
     char *config;
@@ -104,6 +105,50 @@ static void print_polling(const json_t *polling)
                  real(polling, "calls_per_min"), real(polling, "usd_per_month"));
     print_budget(polling);
     (void)printf("\n");
+}
+
+/* "label 12 (1.2 min old)", nothing when it is not known. */
+static void print_reading(const json_t *cloudwatch, const char *key, const char *label, bool is_span)
+{
+    char age[32];
+    char value[32];
+    const json_t *reading = json_object_get(cloudwatch, key);
+    if (!json_is_object(reading))
+        return;
+    if (is_span)
+        (void)span(number(reading, "value"), value, sizeof value);
+    else
+        (void)snprintf(value, sizeof value, "%lld", (long long)number(reading, "value"));
+    (void)printf("%s %s (%s old), ", label, value, span(number(reading, "age_ms"), age, sizeof age));
+}
+
+/* Who tells the depth when SQS does not, why, and what CloudWatch tells. */
+static void print_sensors(const json_t *sensors)
+{
+    char age[32];
+    size_t i = 0;
+    json_t *rung = NULL;
+    const json_t *cloudwatch = json_object_get(sensors, "cloudwatch");
+    if (json_is_string(json_object_get(sensors, "depth_source")) &&
+        strcmp(text(sensors, "depth_source"), "sqs") != 0) {
+        (void)printf("  depth    told by %s since %s\n", text(sensors, "depth_source"),
+                     span(number(sensors, "for_ms"), age, sizeof age));
+        json_array_foreach(json_object_get(sensors, "rungs"), i, rung)
+        {
+            if (!json_is_true(json_object_get(rung, "good")))
+                (void)printf("           not by %s: %s\n", text(rung, "source"), text(rung, "why_not"));
+        }
+    }
+    if (!json_is_object(cloudwatch))
+        return;
+    (void)printf("  metrics  ");
+    print_reading(cloudwatch, "sent_per_min", "sent a minute", false);
+    print_reading(cloudwatch, "deleted_per_min", "deleted a minute", false);
+    print_reading(cloudwatch, "oldest_age_ms", "oldest", true);
+    (void)printf("CloudWatch %s, $%.2f a month\n", text(cloudwatch, "mode"),
+                 json_number_value(json_object_get(cloudwatch, "usd_per_month")));
+    if (json_is_string(json_object_get(cloudwatch, "last_error")))
+        (void)printf("           cannot be read: %s\n", text(cloudwatch, "last_error"));
 }
 
 static void print_worker(const json_t *worker)
@@ -203,6 +248,7 @@ static void print_fleet(const json_t *fleet)
                  json_is_true(json_object_get(fleet, "draining")) ? ", draining" : "");
     print_queue(json_object_get(fleet, "queue"));
     print_polling(json_object_get(fleet, "polling"));
+    print_sensors(json_object_get(fleet, "sensors"));
     (void)printf(
         "  workers  %lld desired: %lld ready, %lld starting, %lld stopping, %lld backing off, %lld orphans\n",
         (long long)number(fleet, "desired"), (long long)number(fleet, "ready"),
