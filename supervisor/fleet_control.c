@@ -212,7 +212,9 @@ static bool take_step(struct fleet_control *control, int64_t now_ms)
     sqs_sensor_observe(control->sensor, now_ms, &obs);
     fleet_polls_observe(&control->polls, now_ms, &obs);
     control->ops->observe(control->workers, now_ms, &obs);
-    fleet_sensors_observe(control->sensors, sqs_sensor_error(control->sensor), now_ms, &obs);
+    fleet_sensors_observe(control->sensors, sqs_sensor_error(control->sensor),
+                          controller_stale_after_ms(controller_config(control->controller), &obs), now_ms,
+                          &obs);
     note_depth(control, &obs);
     journal_before_step(&control->journal, now_ms);
     controller_step(control->controller, &obs, now_ms, &control->last);
@@ -360,10 +362,8 @@ static void make_ecs(struct fleet_control *control)
 static void make_sensors(struct fleet_control *control)
 {
     const struct fleet_control_options *options = &control->options;
-    struct fleet_sensors_options sensors = {.fleet = options->fleet->name,
-                                            .queue = &options->fleet->queue,
-                                            .sqs_max_age_ms = options->fleet->controller.stale_after_ms,
-                                            .pool = options->cw_pool};
+    struct fleet_sensors_options sensors = {
+        .fleet = options->fleet->name, .queue = &options->fleet->queue, .pool = options->cw_pool};
     control->sensors = fleet_sensors_new(&sensors);
 }
 

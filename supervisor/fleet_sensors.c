@@ -95,7 +95,7 @@ static void log_change(const struct fleet_sensors *sensors, enum depth_source be
         LOG_STR("workers", sensor_fault_text(ladder->faults[SENSOR_RUNG_WORKERS])));
 }
 
-static void step_ladder(struct fleet_sensors *sensors, int64_t now_ms)
+static void step_ladder(struct fleet_sensors *sensors, int64_t sqs_max_age_ms, int64_t now_ms)
 {
     enum depth_source before = sensors->ladder.started ? sensors->ladder.source : DEPTH_SOURCE_SQS;
     struct sensor_ladder_input input = {
@@ -105,7 +105,7 @@ static void step_ladder(struct fleet_sensors *sensors, int64_t now_ms)
         .last = {[SENSOR_RUNG_SQS] = sensors->sqs_visible,
                  [SENSOR_RUNG_CLOUDWATCH] = sensors->readings[CW_METRIC_visible],
                  [SENSOR_RUNG_WORKERS] = sensors->tracker.hint},
-        .max_age_ms = {[SENSOR_RUNG_SQS] = sensors->options.sqs_max_age_ms,
+        .max_age_ms = {[SENSOR_RUNG_SQS] = sqs_max_age_ms,
                        [SENSOR_RUNG_CLOUDWATCH] = sensors->options.queue->cloudwatch.max_age_ms,
                        [SENSOR_RUNG_WORKERS] = HINT_MAX_AGE_MS}};
     if (sensor_ladder_step(&sensors->ladder, &input, now_ms))
@@ -130,14 +130,14 @@ static void fill_depth(const struct fleet_sensors *sensors, int64_t now_ms, stru
     }
 }
 
-void fleet_sensors_observe(struct fleet_sensors *sensors, const char *sqs_error, int64_t now_ms,
-                           struct observation *obs)
+void fleet_sensors_observe(struct fleet_sensors *sensors, const char *sqs_error, int64_t sqs_max_age_ms,
+                           int64_t now_ms, struct observation *obs)
 {
     (void)snprintf(sensors->sqs_error, sizeof sensors->sqs_error, "%s", sqs_error);
     if (obs->visible.known)
         sensors->sqs_visible = obs->visible;
     hint_tracker_take(&sensors->tracker, obs);
-    step_ladder(sensors, now_ms);
+    step_ladder(sensors, sqs_max_age_ms, now_ms);
     want_metrics(sensors, sqs_error[0] != '\0' || sensors->ladder.source != DEPTH_SOURCE_SQS);
     fill_depth(sensors, now_ms, obs);
     for (size_t i = 0; i < CW_METRICS_WITHOUT_DEPTH; i++)

@@ -300,8 +300,8 @@ static void make_sensors(enum config_cloudwatch_mode mode)
 {
     g_queue = (struct config_queue){
         .cloudwatch = {.mode = mode, .period_ms = MINUTE_MS, .windows = 5, .max_age_ms = 6 * MINUTE_MS}};
-    g_sensors = fleet_sensors_new(&(struct fleet_sensors_options){
-        .fleet = "orders", .queue = &g_queue, .sqs_max_age_ms = 15000, .pool = g_pool});
+    g_sensors = fleet_sensors_new(
+        &(struct fleet_sensors_options){.fleet = "orders", .queue = &g_queue, .pool = g_pool});
     fleet_sensors_set_url(g_sensors, "http://127.0.0.1/123456789012/orders");
 }
 
@@ -312,7 +312,8 @@ static struct observation observe(int64_t now_ms, int64_t visible, int64_t sqs_a
     observation_init(&obs);
     if (sqs_age_ms >= 0)
         reading_set(&obs.visible, visible, now_ms - sqs_age_ms);
-    fleet_sensors_observe(g_sensors, sqs_age_ms >= 0 ? "" : "GetQueueAttributes: throttled", now_ms, &obs);
+    fleet_sensors_observe(g_sensors, sqs_age_ms >= 0 ? "" : "GetQueueAttributes: throttled", 15000, now_ms,
+                          &obs);
     return obs;
 }
 
