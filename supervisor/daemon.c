@@ -149,6 +149,7 @@ static void write_aws(const struct daemon *daemon, struct jsonw *w)
     jsonw_array(w);
     for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
         call_gate_write_status(shared->gate, w);
+    jsonw_end_array(w);
     jsonw_key(w, "cloudwatch");
     jsonw_array(w);
     for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
