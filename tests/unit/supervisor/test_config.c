@@ -293,9 +293,9 @@ START_TEST(a_dump_has_every_key_but_no_value_of_the_environment)
     config_dump(&config, &w);
     ck_assert_ptr_null(strstr(strbuf_str(&out), "hush-hush"));
     ck_assert_ptr_nonnull(strstr(strbuf_str(&out), "\"env_names\":[\"TOKEN\"]"));
-    const struct option_row *const tables[] = {
-        CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,        CONFIG_FLEET_ROWS,  CONFIG_QUEUE_ROWS,
-        CONFIG_LOCAL_ROWS, CONFIG_HA_ROWS,    CONFIG_CLOUDWATCH_ROWS, CONFIG_METRICS_ROWS};
+    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS,     CONFIG_LOG_ROWS,
+                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS,     CONFIG_LOCAL_ROWS,
+                                               CONFIG_HA_ROWS,    CONFIG_CLOUDWATCH_ROWS};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
             char key[80];
@@ -456,18 +456,16 @@ END_TEST
 
 START_TEST(the_example_configurations_are_valid)
 {
-    static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json", "ecs.json",
-                                           "ha.json"};
-    "cloudwatch.json"
-};
-for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
-    struct config config = {.path = NULL};
-    struct err err = {.text = ""};
-    char path[512];
-    (void)snprintf(path, sizeof path, "%s/../../../deploy/examples/%s", TEST_SOURCE_DIR, EXAMPLES[i]);
-    ck_assert_msg(config_load(path, &config, &err) == 0, "%s", err.text);
-    config_clean_up(&config);
-}
+    static const char *const EXAMPLES[] = {"local.json", "minimal.json", "two-fleets.json",
+                                           "ecs.json",   "ha.json",      "cloudwatch.json"};
+    for (size_t i = 0; i < sizeof EXAMPLES / sizeof EXAMPLES[0]; i++) {
+        struct config config = {.path = NULL};
+        struct err err = {.text = ""};
+        char path[512];
+        (void)snprintf(path, sizeof path, "%s/../../../deploy/examples/%s", TEST_SOURCE_DIR, EXAMPLES[i]);
+        ck_assert_msg(config_load(path, &config, &err) == 0, "%s", err.text);
+        config_clean_up(&config);
+    }
 }
 END_TEST
 
