@@ -1,11 +1,9 @@
 /* sluice status: what a running supervisor sees and does, as JSON or in plain words. */
 #include "supervisor/commands.h"
 
-#include "base/alloc.h"
 #include "base/exitcode.h"
 #include "base/strbuf.h"
 #include "supervisor/admin_client.h"
-#include "supervisor/config.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -20,10 +18,7 @@ struct status_options {
 };
 
 static const struct option_row ROWS[] = {
-    {"config", OPTION_STRING, offsetof(struct status_options, config), NULL, 0, 0, NULL, "FILE",
-     "configuration file that names the admin socket"},
-    {"socket", OPTION_STRING, offsetof(struct status_options, socket), NULL, 0, 0, NULL, "PATH",
-     "the admin socket itself; without either: " CONFIG_STATE_DIR_DEFAULT "/admin.sock"},
+    ADMIN_SOCKET_ROWS(struct status_options),
     {"json", OPTION_BOOL, offsetof(struct status_options, json), "false", 0, 0, NULL, NULL,
      "print the supervisor's answer as JSON"},
     OPTION_END,
@@ -39,13 +34,12 @@ static const struct command_spec SPEC = {
 
 static json_int_t number(const json_t *object, const char *key)
 {
-    return json_integer_value(json_object_get(object, key));
+    return admin_number(object, key);
 }
 
 static const char *text(const json_t *object, const char *key)
 {
-    const char *value = json_string_value(json_object_get(object, key));
-    return value != NULL ? value : "-";
+    return admin_text(object, key);
 }
 
 /* "25 ms", "1.2 s", "3 min", for ages and waits. */
@@ -239,6 +233,18 @@ static void print_service(const json_t *service)
     }
 }
 
+/* First of all: a fleet that does not follow its policy. */
+static void print_override(const json_t *fleet)
+{
+    const json_t *override = json_object_get(fleet, "override");
+    struct strbuf words = STRBUF_INIT;
+    if (!json_is_object(override))
+        return;
+    admin_append_override(override, number(fleet, "override_left_ms"), &words);
+    (void)printf("  order    %s\n", strbuf_str(&words));
+    strbuf_clean_up(&words);
+}
+
 static void print_fleet(const json_t *fleet)
 {
     const json_t *capacity = json_object_get(fleet, "capacity");
@@ -246,6 +252,7 @@ static void print_fleet(const json_t *fleet)
     (void)printf("fleet %s (%s, %lld..%lld)%s\n", text(fleet, "name"), text(fleet, "policy"),
                  (long long)number(capacity, "min"), (long long)number(capacity, "max"),
                  json_is_true(json_object_get(fleet, "draining")) ? ", draining" : "");
+    print_override(fleet);
     print_queue(json_object_get(fleet, "queue"));
     print_polling(json_object_get(fleet, "polling"));
     print_sensors(json_object_get(fleet, "sensors"));
@@ -308,24 +315,6 @@ static void print_words(const json_t *status)
     }
 }
 
-/* The socket to ask, to be freed; NULL after an error was printed. */
-static char *find_socket(const struct status_options *options, int *ret_exit_code)
-{
-    struct config config = {.path = NULL};
-    struct err err = {.text = ""};
-    if (options->socket != NULL)
-        return xstrdup(options->socket);
-    if (options->config == NULL)
-        return xstrdup(CONFIG_STATE_DIR_DEFAULT "/admin.sock");
-    if (config_load(options->config, &config, &err) != 0) {
-        *ret_exit_code = command_fail("status", EXIT_CODE_CONFIG, "%s", err.text);
-        return NULL;
-    }
-    char *path = xstrdup(config.admin.socket);
-    config_clean_up(&config);
-    return path;
-}
-
 static int show(const char *socket_path, bool as_json)
 {
     struct strbuf body = STRBUF_INIT;
@@ -355,7 +344,7 @@ int cmd_status(int argc, char **argv)
     char *socket_path = NULL;
     int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code == COMMAND_GO_ON) {
-        socket_path = find_socket(&options, &exit_code);
+        socket_path = admin_client_find_socket("status", options.config, options.socket, &exit_code);
         if (socket_path != NULL)
             exit_code = show(socket_path, options.json);
     }
