@@ -237,6 +237,82 @@ START_TEST(a_disowned_state_folder_is_left_alone_and_a_renewed_one_filled)
 }
 END_TEST
 
-UNIT_MAIN("fleet_control", what_was_decided_is_on_disk_at_once,
+/* ---- operators' orders ---- */
+
+static struct override_order order_of(enum override_kind kind, int64_t desired)
+{
+    return (struct override_order){.kind = kind,
+                                   .desired = desired,
+                                   .for_ms = kind == OVERRIDE_NONE ? 0 : 3600000,
+                                   .uid = 1000,
+                                   .pid = 4711,
+                                   .reason = "sale"};
+}
+
+static json_t *saved_override(void)
+{
+    json_t *state = json_load_file(path_of("orders.state.json"), 0, NULL);
+    json_t *override = json_incref(json_object_get(json_object_get(state, "controller"), "override"));
+    json_decref(state);
+    return override;
+}
+
+START_TEST(an_order_acts_before_the_next_poll_and_is_on_disk)
+{
+    struct fleet_control *control = make_control();
+    struct fleet_control_ordered ordered;
+    struct err err = {.text = ""};
+    struct override_order order = order_of(OVERRIDE_SCALE, 5);
+    g_visible = 0;
+    fleet_control_start(control);
+    turn_until(control, "decisions", 1);
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
+    ck_assert_int_eq(count_of(control, "desired"), 5); /* no turn of the loop was needed */
+    ck_assert_int_eq(ordered.decision.to, 5);
+    ck_assert_int_eq(ordered.replaced.order.kind, OVERRIDE_NONE);
+    ck_assert_str_eq(ordered.save_error.text, "");
+    ck_assert_int_eq(saved_desired(), 5);
+    json_t *saved = saved_override();
+    ck_assert_str_eq(json_string_value(json_object_get(saved, "reason")), "sale");
+    json_decref(saved);
+    order = order_of(OVERRIDE_SCALE, 7); /* max is 6 */
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "from 2 to 6"));
+    order = order_of(OVERRIDE_PAUSE, 0);
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
+    ck_assert_int_eq(ordered.replaced.order.desired, 5);
+    g_visible = 5000;
+    turn_until(control, "decisions", 6);
+    ck_assert_int_eq(count_of(control, "desired"), 5);
+    order = order_of(OVERRIDE_NONE, 0);
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
+    ck_assert_ptr_null(saved_override());
+    turn_until(control, "changes", 2);
+    ck_assert_int_eq(count_of(control, "desired"), 6);
+    fleet_control_stop(control);
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "draining"));
+    end(control);
+}
+END_TEST
+
+START_TEST(an_order_that_cannot_be_saved_holds_and_says_so)
+{
+    struct fleet_control *control = make_control();
+    struct fleet_control_ordered ordered;
+    struct err err = {.text = ""};
+    struct override_order order = order_of(OVERRIDE_SCALE, 4);
+    ck_assert_int_eq(file_write_atomic(path_of("orders.state.json"), "{", 1, 0600, NULL), 0);
+    ck_assert_int_eq(mkdir(path_of("orders.state.json.bad"), 0700), 0);
+    fleet_control_start(control);
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
+    ck_assert_int_eq(count_of(control, "desired"), 4);
+    ck_assert_ptr_nonnull(strstr(ordered.save_error.text, "rename to "));
+    end(control);
+}
+END_TEST
+
+UNIT_MAIN("fleet_control", an_order_acts_before_the_next_poll_and_is_on_disk,
+          an_order_that_cannot_be_saved_holds_and_says_so, what_was_decided_is_on_disk_at_once,
           a_bad_state_that_cannot_be_put_aside_is_left_alone,
           a_disowned_state_folder_is_left_alone_and_a_renewed_one_filled)
