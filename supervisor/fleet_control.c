@@ -30,6 +30,7 @@ struct fleet_control {
     void *workers;                 /* owned; what ops take */
     struct journal journal;
     struct loop_timer save_timer;
+    struct loop_timer order_timer; /* the end of an operator's order */
     bool started;
     bool stopped;
 
@@ -261,6 +262,25 @@ static void tell_order(const struct fleet_control *control, const struct overrid
         LOG_INT("uid", order->uid), LOG_INT("pid", order->pid));
 }
 
+/* Polls may be minutes apart: the end of an order is no reason to wait for one. */
+static void watch_order(struct fleet_control *control)
+{
+    int64_t now_ms = clock_product_ms();
+    const struct override *override = controller_get_override(control->controller, now_ms);
+    if (override->order.kind != OVERRIDE_NONE)
+        loop_timer_arm_product_ms(&control->order_timer, override->until_ms - now_ms);
+    else
+        loop_timer_cancel(&control->order_timer);
+}
+
+static void on_order_end(void *arg)
+{
+    struct fleet_control *control = arg;
+    (void)take_step(control, clock_product_ms());
+    save_state(control, STATE_FILE_SYNCED);
+    watch_order(control);
+}
+
 int fleet_control_override(struct fleet_control *control, const struct override_order *order,
                            struct fleet_control_ordered *ret_ordered, struct err *err)
 {
@@ -283,6 +303,7 @@ int fleet_control_override(struct fleet_control *control, const struct override_
     ordered.decision = control->last;
     save_state(control, STATE_FILE_SYNCED);
     ordered.save_error = control->save_error;
+    watch_order(control);
     *ret_ordered = ordered;
     return 0;
 }
@@ -379,6 +400,7 @@ struct fleet_control *fleet_control_new(const struct fleet_control_options *opti
     decision_ring_init(&control->runs, FLEET_CONTROL_RUNS);
     decision_ring_init(&control->changed_runs, FLEET_CONTROL_CHANGES);
     loop_timer_init(&control->save_timer, options->base, on_save_timer, control);
+    loop_timer_init(&control->order_timer, options->base, on_order_end, control);
     if (fleet->type == FLEET_ECS)
         make_ecs(control);
     else
@@ -413,6 +435,7 @@ void fleet_control_destroy(struct fleet_control *control)
     fleet_sensors_destroy(control->sensors);
     control->ops->destroy(control->workers);
     loop_timer_clean_up(&control->save_timer);
+    loop_timer_clean_up(&control->order_timer);
     journal_clean_up(&control->journal);
     decision_ring_clean_up(&control->runs);
     decision_ring_clean_up(&control->changed_runs);
@@ -435,6 +458,7 @@ void fleet_control_start(struct fleet_control *control, const char *kept)
         control->options.keep_state != NULL ? restore_kept(control, kept) : restore_state(control);
     control->ops->start(control->workers, controller_desired(control->controller), is_restored);
     sqs_sensor_start(control->sensor);
+    watch_order(control);
     save_state(control, STATE_FILE_LAZY);
     loop_timer_arm_product_ms(&control->save_timer,
                               (int64_t)((double)save_every_ms(control) * (1.0 - control->options.phase)));
@@ -448,6 +472,7 @@ void fleet_control_stop(struct fleet_control *control)
     sqs_sensor_stop(control->sensor);
     fleet_polls_stop(&control->polls);
     loop_timer_cancel(&control->save_timer);
+    loop_timer_cancel(&control->order_timer);
     control->ops->stop(control->workers);
     save_state(control, STATE_FILE_LAZY); /* what was desired is on the disk since it was decided */
 }

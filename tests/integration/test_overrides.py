@@ -116,6 +116,16 @@ def test_when_the_time_is_over_the_policy_shrinks_patiently(world):
     assert shrinks[0]["t_ms"] >= after["t_ms"] + 20_000
 
 
+def test_the_end_of_an_order_waits_for_no_poll(world):
+    supervisor = world.supervise(scripted(), minimum=2, maximum=6, queue={"poll": "30m"})
+    first = wait_decision(supervisor, lambda d: d["obs"]["visible"], "the first poll")
+    answer = order(supervisor, "scale", "orders", 5, "--for", "10s", "--reason", "x")
+    after = wait_decision(supervisor, lambda d: d["t_ms"] >= answer["override"]["until_ms"], "the end of the order")
+    assert "override" not in after and after["to"] == 5
+    # It was decided on the very sample of the first poll.
+    assert after["t_ms"] - after["obs"]["visible"]["age_ms"] == first["t_ms"] - first["obs"]["visible"]["age_ms"]
+
+
 def test_pause_changes_nothing_until_resume(world):
     supervisor = world.supervise(scripted(), minimum=2, maximum=6)
     supervisor.wait_ready(2)
