@@ -263,9 +263,8 @@ static void tell_order(const struct fleet_control *control, const struct overrid
 }
 
 /* Polls may be minutes apart: the end of an order is no reason to wait for one. */
-static void watch_order(struct fleet_control *control)
+static void watch_order(struct fleet_control *control, int64_t now_ms)
 {
-    int64_t now_ms = clock_product_ms();
     const struct override *override = controller_get_override(control->controller, now_ms);
     if (override->order.kind != OVERRIDE_NONE)
         loop_timer_arm_product_ms(&control->order_timer, override->until_ms - now_ms);
@@ -273,12 +272,15 @@ static void watch_order(struct fleet_control *control)
         loop_timer_cancel(&control->order_timer);
 }
 
+/* A timer may be early by a part of a ms: the order is watched on by the time of the step, not by a later
+ * one. */
 static void on_order_end(void *arg)
 {
     struct fleet_control *control = arg;
-    (void)take_step(control, clock_product_ms());
+    int64_t now_ms = clock_product_ms();
+    (void)take_step(control, now_ms);
+    watch_order(control, now_ms);
     save_state(control, STATE_FILE_SYNCED);
-    watch_order(control);
 }
 
 int fleet_control_override(struct fleet_control *control, const struct override_order *order,
@@ -303,7 +305,7 @@ int fleet_control_override(struct fleet_control *control, const struct override_
     ordered.decision = control->last;
     save_state(control, STATE_FILE_SYNCED);
     ordered.save_error = control->save_error;
-    watch_order(control);
+    watch_order(control, now_ms);
     *ret_ordered = ordered;
     return 0;
 }
@@ -458,7 +460,7 @@ void fleet_control_start(struct fleet_control *control, const char *kept)
         control->options.keep_state != NULL ? restore_kept(control, kept) : restore_state(control);
     control->ops->start(control->workers, controller_desired(control->controller), is_restored);
     sqs_sensor_start(control->sensor);
-    watch_order(control);
+    watch_order(control, clock_product_ms());
     save_state(control, STATE_FILE_LAZY);
     loop_timer_arm_product_ms(&control->save_timer,
                               (int64_t)((double)save_every_ms(control) * (1.0 - control->options.phase)));

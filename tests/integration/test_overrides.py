@@ -117,8 +117,9 @@ def test_when_the_time_is_over_the_policy_shrinks_patiently(world):
 
 
 def test_the_end_of_an_order_waits_for_no_poll(world):
-    supervisor = world.supervise(scripted(), minimum=2, maximum=6, queue={"poll": "30m"})
-    first = wait_decision(supervisor, lambda d: d["obs"]["visible"], "the first poll")
+    supervisor = world.supervise(scripted(), minimum=2, maximum=6, queue={"poll": "10m"})
+    supervisor.wait_fleet(lambda fleet: fleet["decisions"], "the first poll")
+    first = wait_decision(supervisor, lambda d: d["obs"]["visible"], "the first sample")
     answer = order(supervisor, "scale", "orders", 5, "--for", "10s", "--reason", "x")
     after = wait_decision(supervisor, lambda d: d["t_ms"] >= answer["override"]["until_ms"], "the end of the order")
     assert "override" not in after and after["to"] == 5
@@ -238,6 +239,23 @@ def test_explain_tells_the_last_decision_why_not_and_the_changes(world):
     assert all(change["record"]["from"] != change["record"]["to"] for change in told["changes"])
     assert told["changes"][-1]["record"]["from"] == 2
     assert len(json.loads(sluice(supervisor, "explain", "orders", "--json").stdout)["last"]) == 1
+
+
+def test_orders_are_taken_on_the_socket_alone(world):
+    supervisor = world.supervise(scripted(), minimum=2, maximum=6, admin={"listen": "127.0.0.1:0"})
+    supervisor.wait_ready(2)
+    address = supervisor.status()["admin"]["listen"]
+    connection = http.client.HTTPConnection(address, timeout=60)
+    connection.request("POST", "/v1/fleets/orders/pause", json.dumps({"reason": "x"}))
+    reply = connection.getresponse()
+    assert reply.status in (404, 405), reply.read()
+    connection.close()
+    connection = http.client.HTTPConnection(address, timeout=60)
+    connection.request("GET", "/v1/explain?fleet=orders")
+    reply = connection.getresponse()
+    assert reply.status == 200 and json.loads(reply.read())["fleet"] == "orders"
+    connection.close()
+    assert supervisor.fleet()["override"] is None and orders(supervisor) == []
 
 
 def test_a_draining_supervisor_takes_no_orders(world):

@@ -19,6 +19,7 @@ struct generator {
     int64_t silent_left; /* samples for which the queue does not answer */
     int64_t coarse_left; /* samples that somebody else than SQS tells */
     bool calm;           /* this run has no gaps and no jumps: long waits can end */
+    bool ordered;        /* in this run an operator gives orders */
 };
 
 /* splitmix64: good enough bits from any seed, the same on every machine. */
@@ -45,6 +46,7 @@ static inline struct generator generator_new(uint64_t seed)
 {
     struct generator g = {.seed = seed, .state = seed};
     g.calm = generator_percent(&g, 50);
+    g.ordered = generator_percent(&g, 33);
     return g;
 }
 
@@ -161,7 +163,9 @@ static inline void generator_source(struct generator *g, struct observation *obs
     }
     if (generator_percent(g, 50))
         reading_set(&obs->depth_max_age_ms, generator_range(g, 0, 120000), now_ms);
-    if (!g->calm && generator_percent(g, 40))
+    if (g->silent_left > 0 && generator_percent(g, 40)) /* the one case in which it decides */
+        reading_set(&obs->queue_hint, QUEUE_HINT_EMPTY, now_ms);
+    else if (!g->calm && generator_percent(g, 40))
         reading_set(&obs->queue_hint, generator_range(g, QUEUE_HINT_NONE, QUEUE_HINT_EMPTY),
                     now_ms - generator_range(g, -100, 30000));
 }
@@ -182,7 +186,7 @@ static inline int64_t generator_depth_age_ms(const struct observation *obs, int6
 static inline bool generator_order(struct generator *g, const struct capacity *capacity,
                                    struct override_order *ret)
 {
-    if (!generator_percent(g, 2))
+    if (!g->ordered || !generator_percent(g, 2))
         return false;
     *ret =
         (struct override_order){.kind = (enum override_kind)generator_range(g, 0, 2), .uid = -1, .pid = -1};
