@@ -264,7 +264,7 @@ START_TEST(an_order_acts_before_the_next_poll_and_is_on_disk)
     struct err err = {.text = ""};
     struct override_order order = order_of(OVERRIDE_SCALE, 5);
     g_visible = 0;
-    fleet_control_start(control);
+    fleet_control_start(control, NULL);
     turn_until(control, "decisions", 1);
     ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
     ck_assert_int_eq(count_of(control, "desired"), 5); /* no turn of the loop was needed */
@@ -304,7 +304,7 @@ START_TEST(an_order_that_cannot_be_saved_holds_and_says_so)
     struct override_order order = order_of(OVERRIDE_SCALE, 4);
     ck_assert_int_eq(file_write_atomic(path_of("orders.state.json"), "{", 1, 0600, NULL), 0);
     ck_assert_int_eq(mkdir(path_of("orders.state.json.bad"), 0700), 0);
-    fleet_control_start(control);
+    fleet_control_start(control, NULL);
     ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
     ck_assert_int_eq(count_of(control, "desired"), 4);
     ck_assert_ptr_nonnull(strstr(ordered.save_error.text, "rename to "));
