@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,30 +55,50 @@ static long perform(CURL *curl, const char *socket_path, struct err *err)
                    error[0] != '\0' ? error : curl_easy_strerror(status));
 }
 
-long admin_client_ask(const char *socket_path, const char *path, const char *body, struct strbuf *out,
-                      struct err *err)
+/* admin: a socket's path, or http://HOST:PORT. body NULL: GET. */
+static long ask(const char *admin, const char *path, const char *body, long timeout_ms, struct strbuf *out,
+                struct err *err)
 {
     struct strbuf url = STRBUF_INIT;
     struct curl_slist *headers = NULL;
+    bool is_url = strncmp(admin, "http://", strlen("http://")) == 0;
+    size_t len = strlen(admin);
     CURL *curl = curl_easy_init();
     if (curl == NULL)
         return err_set(err, "cannot start a request: out of memory");
-    /* The host is only a name here: the socket decides who is asked. */
-    strbuf_appendf(&url, "http://localhost%s", path);
-    (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+    if (is_url) {
+        len -= admin[len - 1] == '/';
+        strbuf_appendf(&url, "%.*s%s", (int)len, admin, path);
+    } else {
+        /* The host is only a name here: the socket decides who is asked. */
+        strbuf_appendf(&url, "http://localhost%s", path);
+        (void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, admin);
+    }
     (void)curl_easy_setopt(curl, CURLOPT_URL, strbuf_str(&url));
     (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
     if (body != NULL)
         set_body(curl, body, &headers);
-    long code = perform(curl, socket_path, err);
+    long code = perform(curl, admin, err);
     curl_easy_cleanup(curl);
     curl_slist_free_all(headers);
     strbuf_clean_up(&url);
     return code;
+}
+
+long admin_client_probe(const char *admin, const char *path, long timeout_ms, struct strbuf *out,
+                        struct err *err)
+{
+    return ask(admin, path, NULL, timeout_ms, out, err);
+}
+
+long admin_client_ask(const char *socket_path, const char *path, const char *body, struct strbuf *out,
+                      struct err *err)
+{
+    return ask(socket_path, path, body, TIMEOUT_MS, out, err);
 }
 
 int admin_client_get(const char *socket_path, const char *path, struct strbuf *out, struct err *err)

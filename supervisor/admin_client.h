@@ -29,6 +29,12 @@
 char *admin_client_find_socket(const char *command, const char *config, const char *socket,
                                int *ret_exit_code);
 
+/* GET of a path from `admin`, a socket's path or http://HOST:PORT (admin.listen); the answer's body is
+ * appended to out, whatever its code. Waits at most timeout_ms of real time. Returns the HTTP code; or -1
+ * with err when nobody answers. */
+long admin_client_probe(const char *admin, const char *path, long timeout_ms, struct strbuf *out,
+                        struct err *err);
+
 /* GET http path over the unix socket, or POST of a JSON body when `body` is not NULL; the answer's body is
  * appended to out. Waits at most 10 s of real time. Returns the HTTP code; or -1 with err when nobody
  * answers. */

@@ -22,6 +22,7 @@ static const struct command COMMANDS[] = {
     {"run", "supervise the fleets of a configuration file until told to stop", cmd_run},
     {"check", "check a configuration file, and whether this host and the queue fit it", cmd_check},
     {"status", "show what a running supervisor sees and does", cmd_status},
+    {"health", "tell whether a running supervisor is alive, or ready", cmd_health},
     {"explain", "tell why a fleet has the size it has, and its last changes", cmd_explain},
     {"scale", "pin a fleet at a number of workers for a time", cmd_scale},
     {"pause", "let a fleet's policy change nothing for a time", cmd_pause},
