@@ -44,8 +44,9 @@ static const struct command_spec SPEC = {
     .details = "Exit codes: 0 yes; 1 no, no answer in time, or nobody there; 64 usage; 78 configuration.\n",
 };
 
-/* "ready", or "not ready: fleet orders: its queue has not been read yet (and 2 more)". */
-static void tell(const struct strbuf *body, struct strbuf *line)
+/* Appends the line; false when it was no supervisor that answered. "ready", or "not ready: fleet orders: its
+ * queue has not been read yet (and 2 more)". */
+static bool tell(const struct strbuf *body, struct strbuf *line)
 {
     json_error_t where;
     json_t *answer = json_loadb(strbuf_str(body), body->len, 0, &where);
@@ -53,12 +54,14 @@ static void tell(const struct strbuf *body, struct strbuf *line)
     const json_t *reasons = json_object_get(answer, "reasons");
     size_t count = json_array_size(reasons);
     const char *first = json_string_value(json_array_get(reasons, 0));
-    strbuf_append_str(line, status != NULL ? status : "an answer that cannot be understood");
+    bool is_ours = status != NULL;
+    strbuf_append_str(line, is_ours ? status : "an answer that cannot be understood");
     if (first != NULL)
         strbuf_appendf(line, ": %s", first);
     if (count > 1)
         strbuf_appendf(line, " (and %zu more)", count - 1);
     json_decref(answer);
+    return is_ours;
 }
 
 static int ask(const struct health_options *options, const char *admin)
@@ -74,9 +77,9 @@ static int ask(const struct health_options *options, const char *admin)
     } else if (code != 200 && code != 503) {
         (void)command_fail("health", exit_code, "%s answers HTTP %ld to %s", admin, code, path);
     } else {
-        tell(&body, &line);
+        bool is_ours = tell(&body, &line);
         (void)puts(strbuf_str(&line));
-        exit_code = code == 200 ? EXIT_CODE_OK : EXIT_CODE_NO;
+        exit_code = is_ours && code == 200 ? EXIT_CODE_OK : EXIT_CODE_NO;
     }
     strbuf_clean_up(&body);
     strbuf_clean_up(&line);

@@ -1,4 +1,5 @@
 """The supervisor as a service: health, readiness, metrics, admin.listen, systemd's notifications, process 1."""
+import http.server
 import json
 import os
 import pathlib
@@ -170,6 +171,54 @@ def test_an_address_that_is_taken_or_is_none_ends_the_start(world, tmp_path):
     done = run_sluice("check", "--offline", "--config", path, env=world.environment())
     assert done.returncode == 78
     assert "admin.listen localhost: want HOST:PORT" in done.stderr + done.stdout
+
+
+# ---- sluice health ----
+
+
+def test_health_is_one_line_and_an_exit_code(world, tmp_path):
+    supervisor = world.supervise(scripted(), policy={"stale_after": "20s"}, **LISTEN)
+    url = base_url(supervisor)
+    wait_readyz(url, 200)
+    ways = (["--admin", supervisor.socket], ["--admin", url], ["--admin", url + "/"], ["--config", supervisor.config_path])
+    for way in ways:
+        for more, word in (([], "ok\n"), (["--ready"], "ready\n")):
+            done = run_sluice("health", *way, *more)
+            assert (done.returncode, done.stdout, done.stderr) == (0, word, ""), way
+    world.server.kill()
+    wait_readyz(url, 503)
+    done = run_sluice("health", "--admin", url, "--ready")
+    assert done.returncode == 1
+    assert re.fullmatch(r"not ready: fleet orders: its queue was read [\d.]+ s ago, 20.0 s are allowed\n", done.stdout)
+    assert run_sluice("health", "--admin", url).returncode == 0
+    # A supervisor that stands answers nothing, and the check does not wait for it.
+    supervisor.signal(signal.SIGSTOP)
+    done = run_sluice("health", "--admin", supervisor.socket, "--timeout", "100ms")
+    supervisor.signal(signal.SIGCONT)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert f"no supervisor answers on {supervisor.socket}" in done.stderr
+    supervisor.kill()
+    for admin in (supervisor.socket, url, tmp_path / "nowhere"):
+        done = run_sluice("health", "--admin", admin)
+        assert (done.returncode, done.stdout) == (1, "") and "no supervisor answers" in done.stderr
+
+
+def test_health_believes_only_a_supervisor(tmp_path):
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>welcome</html>")
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = run_sluice("health", "--admin", f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert (done.returncode, done.stdout) == (1, "an answer that cannot be understood\n")
+    assert run_sluice("health", "--timeout", "0s").returncode == 64
 
 
 # ---- systemd ----
