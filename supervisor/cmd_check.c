@@ -201,6 +201,16 @@ static void print_fleet(const struct config_fleet *fleet, const struct ecs_check
     print_journal(fleet);
 }
 
+static void print_publishing(const struct config *config)
+{
+    for (int i = 0; i < METRICS_WAYS; i++)
+        if (config->metrics[i].enabled)
+            (void)printf(
+                "metrics are published by %s in namespace %s every %.0f s%s\n", CONFIG_METRICS_WAY_NAMES[i],
+                config->metrics[i].name_space, (double)config->metrics[i].every_ms / 1000,
+                i == METRICS_CLOUDWATCH ? "; it takes cloudwatch:PutMetricData, which is not tried" : "");
+}
+
 static void print_lines(const char *label, const struct warnings *warnings)
 {
     for (size_t i = 0; i < warnings->count; i++)
@@ -215,6 +225,7 @@ static void print_words(const struct config *config, const struct findings *find
                  config->admin.socket);
     for (size_t i = 0; i < config->fleet_count; i++)
         print_fleet(&config->fleets[i], &findings->services[i]);
+    print_publishing(config);
     print_lines("warning", &findings->warnings);
     print_lines("refused", &findings->refusals);
     if (findings->warnings.count == 0 && findings->refusals.count == 0)

@@ -20,6 +20,7 @@
 #include "supervisor/fleet_polls.h"
 #include "supervisor/ha.h"
 #include "supervisor/orphans.h"
+#include "supervisor/publisher.h"
 #include "supervisor/reaper.h"
 #include "supervisor/service.h"
 
@@ -72,6 +73,7 @@ struct daemon {
     size_t fleets_left;            /* not yet empty, once draining */
     struct ha *ha;                 /* NULL: no lease decides who leads */
     bool leading;                  /* the fleets are ours */
+    struct publisher *publisher;   /* NULL: nothing is published */
     bool draining;                 /* they were told to stop */
     bool retiring, retired;        /* the lease is being given back; is */
     pid_t lock_holder;             /* that we wait for (ha.type lock_file) */
@@ -206,6 +208,11 @@ static void write_status(void *arg, const struct status_request *request, struct
     jsonw_end_array(&w);
     write_orphans(daemon, now_ms, &w);
     write_aws(daemon, &w);
+    jsonw_key(&w, "publishing");
+    if (daemon->publisher != NULL)
+        publisher_write_status(daemon->publisher, &w);
+    else
+        jsonw_null(&w);
     jsonw_key_int(&w, "strangers_reaped", (int64_t)reaper_strangers(daemon->reaper));
     jsonw_key_int(&w, "log_lines_dropped", (int64_t)log_dropped());
     jsonw_end_object(&w);
@@ -240,6 +247,23 @@ static void get_facts(void *arg, struct supervisor_facts *facts)
         fleet_control_get_facts(daemon->fleets[i], now_ms, &facts->fleets[i]);
     for (const struct shared_client *shared = daemon->clients; shared != NULL; shared = shared->next)
         aws_operation_stats_merge(&facts->operations, aws_client_operations(shared->client));
+}
+
+static struct shared_client *get_client(struct daemon *daemon, const struct config_fleet *fleet,
+                                        struct err *err);
+
+/* What is published of a fleet: only by who leads it, so that no value comes twice. */
+static bool get_published(void *arg, size_t index, struct fleet_facts *ret_facts,
+                          struct aws_client **ret_client)
+{
+    struct daemon *daemon = arg;
+    struct err err = {.text = ""};
+    struct shared_client *shared = get_client(daemon, &daemon->config->fleets[index], &err);
+    if (!leads(daemon) || shared == NULL || daemon->fleets == NULL || daemon->fleets[index] == NULL)
+        return false;
+    fleet_control_get_facts(daemon->fleets[index], clock_product_ms(), ret_facts);
+    *ret_client = shared->client;
+    return true;
 }
 
 static void answer_alive(void *arg, const struct status_request *request, struct status_reply *reply)
@@ -557,6 +581,19 @@ static int make_fleets(struct daemon *daemon, struct err *err)
     return 0;
 }
 
+static void make_publisher(struct daemon *daemon)
+{
+    const struct config_metrics *metrics = daemon->config->metrics;
+    struct publisher_options options = {.base = daemon->base,
+                                        .metrics = metrics,
+                                        .fleet_count = daemon->config->fleet_count,
+                                        .get = get_published,
+                                        .arg = daemon,
+                                        .fd = STDOUT_FILENO};
+    if (metrics[METRICS_CLOUDWATCH].enabled || metrics[METRICS_EMF].enabled)
+        daemon->publisher = publisher_new(&options);
+}
+
 /* Orphans are told of by who holds the folder. */
 static int raise_fleets(struct daemon *daemon, struct err *err)
 {
@@ -714,6 +751,7 @@ static int set_up(struct daemon *daemon, struct err *err)
     int rc = open_admin(daemon, err);
     if (rc != 0)
         return rc == -EBUSY ? EXIT_CODE_BUSY : EXIT_CODE_IO;
+    make_publisher(daemon);
     watch_signals(daemon);
     loop_timer_arm_real_ms(&daemon->lock_timer,
                            daemon->lock_fd >= 0 ? LOOK_AT_LOCK_REAL_MS : daemon->config->ha.heartbeat_ms);
@@ -722,6 +760,7 @@ static int set_up(struct daemon *daemon, struct err *err)
 
 static void clean_up(struct daemon *daemon)
 {
+    publisher_destroy(daemon->publisher);
     drop_fleets(daemon);
     admin_server_destroy(daemon->admin);
     ha_destroy(daemon->ha);

@@ -17,7 +17,8 @@ struct fleet_metric {
     const char *help; /* one sentence without a full stop */
     enum prom_type type;
     enum prom_unit unit;
-    size_t offset; /* of an int64_t in struct fleet_facts; FACT_UNKNOWN: no sample */
+    size_t offset;          /* of an int64_t in struct fleet_facts; FACT_UNKNOWN: no sample */
+    const char *cloudwatch; /* its name there, a gauge; NULL: not published, each costs its user money */
 };
 /* Metrics with the one label "fleet"; ends with a NULL name. */
 extern const struct fleet_metric FLEET_METRICS[];

@@ -8,7 +8,7 @@
 #include "base/loop.h"
 #include "base/status_server.h"
 #include "worker/emf.h"
-#include "worker/nowait_output.h"
+#include "base/nowait_output.h"
 
 #include <poll.h>
 #include <stdio.h>

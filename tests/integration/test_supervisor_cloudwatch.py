@@ -5,6 +5,7 @@ import pytest
 
 import harness
 from harness import BIN, wait_until
+from localaws_client import Client
 from supervisor_harness import ORIGIN_MS, Sqs, Supervisor, configuration, run_sluice, scripted, write_configuration
 
 # A product minute is three seconds.
@@ -153,3 +154,42 @@ def test_check_says_what_cloudwatch_will_cost(world):
     assert "  metrics  CloudWatch on, a period of 60 s: 3 metrics, $1.31 a month; 5 while the queue cannot be read" \
         in done.stdout, done.stdout
     assert "cloudwatch" not in [line for line in done.stdout.splitlines() if line.startswith("warning")]
+
+
+def published(supervisor):
+    return supervisor.status()["publishing"]
+
+
+def test_gauges_are_published_by_both_ways_and_failures_hinder_nobody(world):
+    supervisor = world.supervise(metrics={"cloudwatch": {"namespace": "Shop", "every": "10s"}, "emf": {"every": "5s"}})
+    supervisor.wait_ready(2)
+    wait_until(lambda: published(supervisor)["calls"] >= 2 and published(supervisor)["lines"] >= 2, what="rounds")
+    lines = [json.loads(line) for line in supervisor.stdout().splitlines()]
+    (directive,) = lines[-1]["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Sluice" and directive["Dimensions"] == [["Fleet"]]
+    names = {metric["Name"] for metric in directive["Metrics"]}
+    assert {"Visible", "InFlight", "Desired", "Ready", "Starting", "Stopping"} <= names
+    assert "OldestMessageAge" not in names  # nobody knows it: left out, and no zero
+    assert lines[-1]["Fleet"] == "orders" and lines[-1]["Desired"] == 2
+    client = Client(world.server.url, service="monitoring")
+    stored = cloudwatch(client, "ListMetrics", Namespace="Shop")["Metrics"]
+    assert {metric["MetricName"] for metric in stored} == names
+    assert {json.dumps(metric["Dimensions"]) for metric in stored} == {'[{"Name": "Fleet", "Value": "orders"}]'}
+    client.close()
+    world.faults([{"operation": "PutMetricData", "kind": "error", "code": "AccessDenied", "status": 403}])
+    wait_until(lambda: published(supervisor)["failures"], what="a failure")
+    assert "denied" in published(supervisor)["last_error"]
+    seen = supervisor.fleet()["decisions"]
+    supervisor.wait_fleet(lambda f: f["decisions"] > seen + 3, "further decisions")
+    assert len(supervisor.messages("cannot publish metrics")) == 1
+    path = write_configuration(world.folder, supervisor.config, "check.json")
+    done = run_sluice("check", "--config", path, env=world.environment())
+    assert "metrics are published by cloudwatch in namespace Shop every 10 s; it takes cloudwatch:PutMetricData" \
+        in done.stdout
+
+
+def cloudwatch(client, operation, **members):
+    headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"GraniteServiceVersion20100801.{operation}"}
+    status, _, data = client.post(json.dumps(members).encode(), headers)
+    assert status == 200, data
+    return json.loads(data)

@@ -5,7 +5,7 @@
 #include "base/emf_line.h"
 #include "worker/emf.h"
 #include "worker/metrics.h"
-#include "worker/nowait_output.h"
+#include "base/nowait_output.h"
 
 #include <fcntl.h>
 #include <jansson.h>

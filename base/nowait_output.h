@@ -4,8 +4,8 @@
  * is asked for room before each piece, and a pipe that has some takes PIPE_BUF bytes. A line that finds no
  * room is dropped and counted; one that went out in part is finished first. One thread.
  */
-#ifndef SLUICE_WORKER_NOWAIT_OUTPUT_H
-#define SLUICE_WORKER_NOWAIT_OUTPUT_H
+#ifndef SLUICE_BASE_NOWAIT_OUTPUT_H
+#define SLUICE_BASE_NOWAIT_OUTPUT_H
 
 #include "base/strbuf.h"
 

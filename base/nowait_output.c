@@ -1,5 +1,5 @@
 /* Lines that are not waited for; see nowait_output.h. */
-#include "worker/nowait_output.h"
+#include "base/nowait_output.h"
 
 #include <errno.h>
 #include <limits.h>
