@@ -7,6 +7,7 @@ static const struct {
 } RPC[] = {
     [API_CLOUDWATCH] = {&CLOUDWATCH_SERVICE, API_OP_CLOUDWATCH},
     [API_DYNAMODB] = {&DYNAMODB_SERVICE, API_OP_DYNAMODB},
+    [API_STS] = {&STS_SERVICE, API_OP_STS},
 };
 
 const struct rpc_service *api_rpc_service(enum api api)
@@ -25,6 +26,8 @@ const char *api_op_name(int op)
         return sqs_op_name((enum sqs_op)op);
     if (op < API_OP_CLOUDWATCH)
         return ecs_op_name((enum ecs_op)(op - API_OP_ECS));
+    if (op >= API_OP_METADATA && op < API_OP_MAX)
+        return metadata_op_name(op - API_OP_METADATA);
     for (int api = API_CLOUDWATCH; api < API_RPC_END; api++)
         if (op < RPC[api].first_op + RPC[api].service->op_count)
             return RPC[api].service->ops[op - RPC[api].first_op].name;

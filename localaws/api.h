@@ -5,7 +5,9 @@
 #include "localaws/cloudwatch_ops.h"
 #include "localaws/dynamodb_ops.h"
 #include "localaws/ecs_ops.h"
+#include "localaws/metadata.h"
 #include "localaws/sqs_request.h"
+#include "localaws/sts_ops.h"
 
 enum api {
     API_SQS,
@@ -13,7 +15,9 @@ enum api {
     API_ECS_AGENT,  /* what a task calls: ECS_AGENT_URI */
     API_CLOUDWATCH, /* from here on services of rpc.h */
     API_DYNAMODB,
+    API_STS,
     API_RPC_END,
+    API_METADATA = API_RPC_END, /* credentials of containers and instances */
 };
 
 /* The operations of each service, one after the other. No two have the same name. */
@@ -21,7 +25,9 @@ enum {
     API_OP_ECS = SQS_OP_MAX,
     API_OP_CLOUDWATCH = API_OP_ECS + ECS_OP_MAX,
     API_OP_DYNAMODB = API_OP_CLOUDWATCH + CLOUDWATCH_OP_MAX,
-    API_OP_MAX = API_OP_DYNAMODB + DYNAMODB_OP_MAX,
+    API_OP_STS = API_OP_DYNAMODB + DYNAMODB_OP_MAX,
+    API_OP_METADATA = API_OP_STS + STS_OP_MAX,
+    API_OP_MAX = API_OP_METADATA + METADATA_OP_MAX,
 };
 
 const char *api_op_name(int op);

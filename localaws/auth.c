@@ -92,15 +92,18 @@ static bool pick_headers(const struct http_request *request, struct slice names,
     return has_host && has_date;
 }
 
-static const uint8_t *key_of_day(struct auth *auth, const struct sigv4_scope *scope)
+static const uint8_t *key_of_day(struct auth *auth, const struct session *session,
+                                 const struct sigv4_scope *scope)
 {
+    uint64_t number = session == NULL ? 0 : session->number;
     for (size_t i = 0; i < AUTH_KEYS_KEPT; i++)
-        if (memcmp(auth->keys[i].day, scope->stamp, 8) == 0 &&
+        if (auth->keys[i].session == number && memcmp(auth->keys[i].day, scope->stamp, 8) == 0 &&
             strcmp(auth->keys[i].service, scope->service) == 0)
             return auth->keys[i].key;
     struct auth_key *made = &auth->keys[auth->key_next];
     auth->key_next = (auth->key_next + 1) % AUTH_KEYS_KEPT;
-    sigv4_signing_key(auth->secret_key, scope, made->key);
+    sigv4_signing_key(session == NULL ? auth->secret_key : session->secret_key, scope, made->key);
+    made->session = number;
     memcpy(made->day, scope->stamp, 8);
     (void)snprintf(made->service, sizeof made->service, "%s", scope->service);
     return made->key;
@@ -115,9 +118,9 @@ static enum sqs_error mismatch(struct sqs_failure *failure, const char *why)
         why);
 }
 
-static enum sqs_error check_signature(struct auth *auth, const struct http_request *request,
-                                      const struct claim *claim, struct slice stamp,
-                                      struct sqs_failure *failure)
+static enum sqs_error check_signature(struct auth *auth, const struct session *session,
+                                      const struct http_request *request, const struct claim *claim,
+                                      struct slice stamp, struct sqs_failure *failure)
 {
     struct sigv4_header headers[HTTP_HEADERS_MAX];
     struct strbuf canonical = STRBUF_INIT;
@@ -145,7 +148,7 @@ static enum sqs_error check_signature(struct auth *auth, const struct http_reque
                             (struct sigv4_path_rule){.normalize = true, .encode_twice = true}, &canonical,
                             &names);
     sigv4_string_to_sign(&scope, canonical.data, canonical.len, &to_sign);
-    sigv4_signature(key_of_day(auth, &scope), to_sign.data, to_sign.len, signature);
+    sigv4_signature(key_of_day(auth, session, &scope), to_sign.data, to_sign.len, signature);
     bool same_names = slice_equal(claim->signed_names, (struct slice){names.data, names.len});
     bool same = CRYPTO_memcmp(signature, claim->signature.at, SIGV4_HEX_BYTES - 1) == 0;
     strbuf_clean_up(&canonical);
@@ -155,6 +158,26 @@ static enum sqs_error check_signature(struct auth *auth, const struct http_reque
         return SQS_OK;
     return mismatch(
         failure, same_names ? "" : "SignedHeaders holds headers that are not to be signed, or out of order.");
+}
+
+/* Keys that were handed out come with their token, and end. A token beside our own key is taken as it is. */
+static enum sqs_error check_session(const struct session *session, const struct http_request *request,
+                                    int64_t wall_ms, struct sqs_failure *failure)
+{
+    struct slice token = http_request_header(request, "x-amz-security-token");
+    if (!slice_is(token, session->token))
+        return sqs_fail(failure, SQS_UNKNOWN_KEY, "The security token included in the request is invalid.");
+    if (wall_ms >= session->end_ms)
+        return sqs_fail(failure, SQS_EXPIRED_TOKEN, "The security token included in the request is expired");
+    return SQS_OK;
+}
+
+const struct session *auth_caller(const struct auth *auth, const struct http_request *request)
+{
+    struct claim claim;
+    struct slice text = http_request_header(request, "authorization");
+    bool is_claim = slice_starts_with(text, "AWS4-HMAC-SHA256 ") && parse_claim(text, &claim);
+    return is_claim ? sessions_find(&auth->sessions, claim.access_key) : NULL;
 }
 
 enum sqs_error auth_check(struct auth *auth, const struct http_request *request, const char *service,
@@ -168,7 +191,8 @@ enum sqs_error auth_check(struct auth *auth, const struct http_request *request,
         return sqs_fail(failure, SQS_INCOMPLETE_SIGNATURE,
                         "The Authorization header must be 'AWS4-HMAC-SHA256 Credential=.../aws4_request,"
                         " SignedHeaders=..., Signature=<64 hex digits>'.");
-    if (!slice_is(claim.access_key, auth->access_key))
+    const struct session *session = sessions_find(&auth->sessions, claim.access_key);
+    if (session == NULL && !slice_is(claim.access_key, auth->access_key))
         return sqs_fail(failure, SQS_UNKNOWN_KEY, "The security token included in the request is invalid.");
     if (!slice_is(claim.region, auth->region))
         return sqs_fail(failure, SQS_BAD_SIGNATURE,
@@ -188,5 +212,7 @@ enum sqs_error auth_check(struct auth *auth, const struct http_request *request,
         return sqs_fail(failure, SQS_EXPIRED_SIGNATURE,
                         "Signature not yet current: %s is still later than the time in 15 minutes.",
                         stamp.at);
-    return check_signature(auth, request, &claim, stamp, failure);
+    if (session != NULL && check_session(session, request, wall_ms, failure) != SQS_OK)
+        return failure->error;
+    return check_signature(auth, session, request, &claim, stamp, failure);
 }

@@ -15,6 +15,7 @@ static const char *const KIND_NAMES[] = {
     [FAULT_DUPLICATE] = "duplicate",
     [FAULT_ENTRY_ERROR] = "entry_error",
     [FAULT_GAP] = "gap",
+    [FAULT_EXPIRED] = "expired",
     [FAULT_LATENCY] = "latency",
     [FAULT_STALE_COUNTS] = "stale_counts",
     [FAULT_NOISY_COUNTS] = "noisy_counts",
@@ -45,7 +46,7 @@ static int read_kind(const char *text, struct fault_rule *rule, struct err *err)
     }
     return err_set(
         err,
-        "kind \"%s\" is none of error, throttle, hang, reset, truncate, duplicate, entry_error, gap,"
+        "kind \"%s\" is none of error, throttle, hang, reset, truncate, duplicate, entry_error, gap, expired,"
         " latency, stale_counts, noisy_counts",
         text);
 }

@@ -20,6 +20,7 @@ enum fault_kind {
     FAULT_DUPLICATE,
     FAULT_ENTRY_ERROR,
     FAULT_GAP,
+    FAULT_EXPIRED,
     FAULT_LATENCY, /* from here on: combine with everything */
     FAULT_STALE_COUNTS,
     FAULT_NOISY_COUNTS,

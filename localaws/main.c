@@ -1,7 +1,7 @@
 /*
- * sluice-localaws: SQS, ECS, CloudWatch and DynamoDB on loopback, in memory, for development, demo and tests
- * (docs/localaws.md). Reads options, listens, prints one line when it is ready and serves until a signal ends
- * it.
+ * sluice-localaws: SQS, ECS, CloudWatch, DynamoDB and STS on loopback, in memory, for development, demo and
+ * tests (docs/localaws.md). Reads options, listens, prints one line when it is ready and serves until a
+ * signal ends it.
  */
 #include "aws/digest.h"
 #include "base/clock.h"
@@ -39,6 +39,11 @@ struct localaws_options {
     int64_t cloudwatch_delay_ms;  /* product */
     int64_t cloudwatch_active_ms; /* product */
     double cloudwatch_gaps;
+    char *container_credentials;
+    char *container_token_file;
+    char *imds;
+    int64_t credentials_life_ms; /* real, like the next one */
+    int64_t sts_life_max_ms;
     bool version;
 };
 
@@ -158,6 +163,37 @@ static const struct option_row ROWS[] = {
      .max = 86400000,
      .unit = "DURATION",
      .help = "a queue that is empty and was not called for so long has no metrics"},
+    {.name = "container_credentials",
+     .type = OPTION_STRING,
+     .offset = FIELD(container_credentials),
+     .unit = "HOST:PORT",
+     .help = "hand out credentials as a container's endpoint does, at /credentials there"},
+    {.name = "container_token_file",
+     .type = OPTION_STRING,
+     .offset = FIELD(container_token_file),
+     .unit = "FILE",
+     .help = "what Authorization must hold at the container's endpoint; read for each request"},
+    {.name = "imds",
+     .type = OPTION_STRING,
+     .offset = FIELD(imds),
+     .unit = "HOST:PORT",
+     .help = "be the instance metadata service (version 2) there"},
+    {.name = "credentials_life",
+     .type = OPTION_DURATION,
+     .offset = FIELD(credentials_life_ms),
+     .fallback = "1h",
+     .min = 1000,
+     .max = 43200000,
+     .unit = "DURATION",
+     .help = "life of the credentials that these two hand out, in real time"},
+    {.name = "sts_life_max",
+     .type = OPTION_DURATION,
+     .offset = FIELD(sts_life_max_ms),
+     .fallback = "12h",
+     .min = 1000,
+     .max = 43200000,
+     .unit = "DURATION",
+     .help = "the longest life that STS gives to credentials, whatever is asked for, in real time"},
     {.name = "version",
      .type = OPTION_BOOL,
      .offset = FIELD(version),
@@ -169,17 +205,17 @@ struct program {
     struct localaws_options options;
     struct event_base *base;
     struct service *service;
-    struct http_server *server;
+    struct http_server *server, *container_server, *instance_server;
     bool is_leaving;
 };
 
 static int print_help(void)
 {
     struct strbuf text = STRBUF_INIT;
-    strbuf_append_str(&text,
-                      "Usage: sluice-localaws [options]\n\nSQS, ECS, CloudWatch and DynamoDB on loopback, in "
-                      "memory. Prints one line of JSON with"
-                      " its URL when it is ready.\n\nOptions:\n");
+    strbuf_append_str(
+        &text, "Usage: sluice-localaws [options]\n\nSQS, ECS, CloudWatch, DynamoDB and STS on loopback, in "
+               "memory. Prints one line of JSON with"
+               " its URL when it is ready.\n\nOptions:\n");
     options_help(ROWS, &text);
     (void)fputs(strbuf_str(&text), stdout);
     strbuf_clean_up(&text);
@@ -253,6 +289,63 @@ static void raise_file_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* A URL of what listens at a host. */
+static void write_url(const char *host, const struct http_server *server, char *url, size_t size)
+{
+    bool is_v6 = strchr(host, ':') != NULL;
+    (void)snprintf(url, size, "http://%s%s%s:%d", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+                   http_server_port(server));
+}
+
+/* Opens what hands out credentials, on loopback only, and appends its URL to the line of the start. */
+static int open_metadata(struct program *program, const char *option, const char *address, const char *member,
+                         const struct http_handler *handler, struct http_server **ret_server,
+                         struct jsonw *line, struct err *err)
+{
+    struct host_port at;
+    char url[320];
+    if (address == NULL)
+        return EXIT_CODE_OK;
+    if (host_port_parse(option, address, &at, err) != 0)
+        return EXIT_CODE_USAGE;
+    if (!is_loopback(at.host)) {
+        (void)err_set(err, "%s %s is not loopback: credentials are handed out there without a question",
+                      option, address);
+        return EXIT_CODE_USAGE;
+    }
+    *ret_server = http_server_new(program->base, at.host, at.port, handler, err);
+    if (*ret_server == NULL)
+        return EXIT_CODE_UNAVAILABLE;
+    write_url(at.host, *ret_server, url, sizeof url);
+    jsonw_key_str(line, member, url);
+    return EXIT_CODE_OK;
+}
+
+/* Says where we listen, once everything does. */
+static int announce(struct program *program, const char *url, struct err *err)
+{
+    struct localaws_options *o = &program->options;
+    struct strbuf text = STRBUF_INIT;
+    struct jsonw line = JSONW_INIT(&text);
+    struct http_handler container = service_container_handler(program->service);
+    struct http_handler instance = service_instance_handler(program->service);
+    jsonw_object(&line);
+    jsonw_key_str(&line, "type", "listening");
+    jsonw_key_str(&line, "url", url);
+    int code = open_metadata(program, "--container-credentials", o->container_credentials,
+                             "container_credentials_url", &container, &program->container_server, &line, err);
+    if (code == EXIT_CODE_OK)
+        code = open_metadata(program, "--imds", o->imds, "imds_url", &instance, &program->instance_server,
+                             &line, err);
+    jsonw_end_object(&line);
+    if (code == EXIT_CODE_OK && (fprintf(stdout, "%s\n", strbuf_str(&text)) < 0 || fflush(stdout) != 0)) {
+        (void)err_set(err, "cannot write to stdout");
+        code = EXIT_CODE_IO;
+    }
+    strbuf_clean_up(&text);
+    return code;
+}
+
 static int start(struct program *program, struct err *err)
 {
     struct localaws_options *o = &program->options;
@@ -275,6 +368,9 @@ static int start(struct program *program, struct err *err)
                                                    .visible_after_ms = o->ecs_visible_after_ms,
                                                    .victims = (enum ecs_victims)o->ecs_scale_in,
                                                    .task_logs = o->ecs_task_logs};
+    service_options.sts_life_max_ms = o->sts_life_max_ms;
+    service_options.credentials_life_ms = o->credentials_life_ms;
+    service_options.container_token_file = o->container_token_file;
     service_options.metrics = (struct metrics_settings){.delay_ms = o->cloudwatch_delay_ms,
                                                         .active_after_ms = o->cloudwatch_active_ms,
                                                         .gaps = o->cloudwatch_gaps};
@@ -291,16 +387,9 @@ static int start(struct program *program, struct err *err)
     if (program->server == NULL)
         return EXIT_CODE_UNAVAILABLE;
     char url[320];
-    bool is_v6 = strchr(at.host, ':') != NULL;
-    (void)snprintf(url, sizeof url, "http://%s%s%s:%d", is_v6 ? "[" : "", at.host, is_v6 ? "]" : "",
-                   http_server_port(program->server));
+    write_url(at.host, program->server, url, sizeof url);
     service_set_server(program->service, program->server, url);
-    (void)fprintf(stdout, "{\"type\":\"listening\",\"url\":\"%s\"}\n", url);
-    if (fflush(stdout) != 0) {
-        (void)err_set(err, "cannot write to stdout");
-        return EXIT_CODE_IO;
-    }
-    return EXIT_CODE_OK;
+    return announce(program, url, err);
 }
 
 static void run(struct program *program)
@@ -318,6 +407,8 @@ static void run(struct program *program)
 
 static void clean_up(struct program *program)
 {
+    http_server_free(program->instance_server);
+    http_server_free(program->container_server);
     http_server_free(program->server);
     service_free(program->service);
     if (program->base != NULL)

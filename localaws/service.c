@@ -17,6 +17,8 @@ static void execute(const struct turn *turn)
         service_execute_sqs(turn);
     else if (api_is_rpc(turn->api))
         service_execute_rpc(turn);
+    else if (turn->api == API_METADATA)
+        service_execute_metadata(turn);
     else
         service_execute_ecs(turn);
 }
@@ -106,7 +108,7 @@ static void on_request(void *arg, struct http_conn *conn, struct http_request *h
         service_on_sqs_request(&turn, target);
 }
 
-static void on_gone(void *arg, struct http_conn *conn)
+void service_on_gone(void *arg, struct http_conn *conn)
 {
     struct service *service = arg;
     struct call *call = http_conn_data(conn);
@@ -140,6 +142,13 @@ struct service *service_new(struct event_base *base, const struct service_option
     service->verifies = options->access_key != NULL;
     service->auth = (struct auth){
         .access_key = options->access_key, .secret_key = options->secret_key, .region = service->region};
+    service->sts_life_max_ms = options->sts_life_max_ms;
+    service->metadata = (struct metadata){.sessions = &service->auth.sessions,
+                                          .region = service->region,
+                                          .account = service->engine->account,
+                                          .token_file = options->container_token_file,
+                                          .life_ms = options->credentials_life_ms,
+                                          .key = {seed[1] ^ seed[2], seed[0] ^ seed[1]}};
     service->engine_due_ms = INT64_MAX;
     loop_timer_init(&service->engine_timer, base, service_on_engine_timer, service);
     return service;
@@ -158,6 +167,7 @@ void service_free(struct service *service)
     loop_timer_clean_up(&service->metrics_timer);
     metrics_clean_up(&service->metrics);
     dynamodb_clean_up(&service->dynamodb);
+    sessions_clean_up(&service->auth.sessions);
     sqs_engine_free(service->engine);
     faults_clean_up(&service->faults);
     strbuf_clean_up(&service->body);
@@ -169,7 +179,7 @@ void service_free(struct service *service)
 
 struct http_handler service_handler(struct service *service)
 {
-    return (struct http_handler){.on_request = on_request, .on_gone = on_gone, .arg = service};
+    return (struct http_handler){.on_request = on_request, .on_gone = service_on_gone, .arg = service};
 }
 
 void service_set_server(struct service *service, struct http_server *server, const char *url)

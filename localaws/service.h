@@ -20,6 +20,9 @@ struct service_options {
     const char *account;
     const char *access_key, *secret_key; /* NULL: signatures are not verified */
     bool redelivers_first;               /* see sqs_queue.h */
+    int64_t sts_life_max_ms;             /* real, like the next one */
+    int64_t credentials_life_ms;         /* of those that containers and instances get */
+    const char *container_token_file;    /* see metadata.h */
     struct metrics_settings metrics;
     struct ecs_api_options ecs; /* region, account and seed are ours to fill in */
 };
@@ -39,6 +42,9 @@ struct service *service_new(struct event_base *base, const struct service_option
 void service_free(struct service *service);
 /* The functions of the HTTP server. */
 struct http_handler service_handler(struct service *service);
+/* Those of the servers that hand out credentials to containers and instances. */
+struct http_handler service_container_handler(struct service *service);
+struct http_handler service_instance_handler(struct service *service);
 /* So that statistics can tell its connections, and tasks reach us at the URL. */
 void service_set_server(struct service *service, struct http_server *server, const char *url);
 

@@ -51,6 +51,9 @@ void service_call_free(struct call *call)
 
 static const char *content_type(const struct turn *turn)
 {
+    if (turn->api == API_METADATA)
+        return turn->op == API_OP_METADATA + METADATA_CONTAINER_CREDENTIALS ? "application/json"
+                                                                            : "text/plain";
     if (turn->api == API_ECS_AGENT)
         return "application/json";
     if (turn->api == API_ECS)
@@ -128,6 +131,8 @@ static int write_injected_ecs(const struct turn *turn, const struct fault_rule *
 static int write_injected(const struct turn *turn, const struct fault_rule *rule)
 {
     struct service *service = turn->service;
+    if (turn->api == API_METADATA)
+        return service_write_injected_metadata(turn, rule);
     if (api_is_rpc(turn->api))
         return service_write_injected_rpc(turn, rule);
     if (turn->api != API_SQS)
@@ -157,8 +162,11 @@ static int write_injected(const struct turn *turn, const struct fault_rule *rule
 static void on_answer_due(void *arg)
 {
     struct call *call = arg;
-    struct turn turn = {
-        .service = call->service, .conn = call->conn, .api = call->api, .protocol = call->protocol};
+    struct turn turn = {.service = call->service,
+                        .conn = call->conn,
+                        .api = call->api,
+                        .protocol = call->protocol,
+                        .op = call->op};
     service_send_reply(&turn, call->status, &call->headers, &call->body,
                        call->plan.has_main && call->plan.main.kind == FAULT_TRUNCATE);
     service_call_free(call);

@@ -56,6 +56,8 @@ struct service {
     struct metrics metrics;
     struct loop_timer metrics_timer; /* the end of the minute */
     struct dynamodb dynamodb;
+    struct metadata metadata;
+    int64_t sts_life_max_ms;
     struct auth auth;
     bool verifies;
     char *region; /* owned */
@@ -76,6 +78,8 @@ struct service {
 /* Counts the call, throws the dice of faults, on `queue` (absent: none), and runs the operation or delays it.
  */
 void service_begin(struct turn *turn, struct slice queue);
+/* The client of a request that waits has left. */
+void service_on_gone(void *arg, struct http_conn *conn);
 /* Answers a request that is no operation. */
 void service_refuse(const struct turn *turn, const struct sqs_failure *failure);
 /* Whether the request is signed for the service of this name. */
@@ -106,6 +110,7 @@ bool service_fault_instead(const struct turn *turn);
 void service_execute_sqs(const struct turn *turn);
 void service_execute_ecs(const struct turn *turn);
 void service_execute_rpc(const struct turn *turn);
+void service_execute_metadata(const struct turn *turn);
 /* A request of this API: checks and decodes it, then begins. target: X-Amz-Target, absent for the Query
  * protocol. */
 void service_on_sqs_request(struct turn *turn, struct slice target);
@@ -120,6 +125,7 @@ int service_write_rpc_error(const struct turn *turn, const struct rpc_error *err
                             const char *message, const json_t *extras);
 int service_write_rpc_refusal(const struct turn *turn, const struct sqs_failure *failure);
 int service_write_injected_rpc(const struct turn *turn, const struct fault_rule *rule);
+int service_write_injected_metadata(const struct turn *turn, const struct fault_rule *rule);
 
 /* Publishes the metrics of the minute that has ended, if one has; before the engine of SQS goes on. */
 void service_roll_metrics(struct service *service, int64_t now_ms);

@@ -1,5 +1,5 @@
 /*
- * The services of rpc.h (CloudWatch, DynamoDB): from a request to its answer, in AWS JSON or the Query
+ * The services of rpc.h (CloudWatch, DynamoDB, STS): from a request to its answer, in AWS JSON or the Query
  * protocol; see service_parts.h.
  */
 #include "localaws/service_parts.h"
@@ -90,12 +90,29 @@ static void run_dynamodb(const struct turn *turn, const struct rpc_op *op, struc
     op->run(call);
 }
 
+static void run_sts(const struct turn *turn, const struct rpc_op *op, struct rpc_call *call)
+{
+    struct service *service = turn->service;
+    struct sts sts = {.sessions = &service->auth.sessions,
+                      .account = service->engine->account,
+                      .life_max_ms = service->sts_life_max_ms,
+                      .caller = auth_caller(&service->auth, turn->http),
+                      .is_expired = turn->plan->is_needed && turn->plan->has_main &&
+                                    turn->plan->main.kind == FAULT_EXPIRED};
+    call->engine = &sts;
+    call->now_ms = clock_wall_ms();
+    op->run(call);
+}
+
 static void run_op(const struct turn *turn, struct rpc_call *call)
 {
     const struct rpc_op *op = &api_rpc_service(turn->api)->ops[turn->op - api_rpc_first_op(turn->api)];
     switch (turn->api) {
     case API_DYNAMODB:
         run_dynamodb(turn, op, call);
+        break;
+    case API_STS:
+        run_sts(turn, op, call);
         break;
     default:
         run_cloudwatch(turn, op, call);

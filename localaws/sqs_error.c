@@ -45,6 +45,7 @@ static const struct sqs_error_info ERRORS[] = {
     [SQS_BAD_SIGNATURE] = {"InvalidSignatureException", "SignatureDoesNotMatch", 403, true, true},
     [SQS_INCOMPLETE_SIGNATURE] = {"IncompleteSignatureException", "IncompleteSignature", 403, true, true},
     [SQS_EXPIRED_SIGNATURE] = {"InvalidSignatureException", "SignatureDoesNotMatch", 403, true, true},
+    [SQS_EXPIRED_TOKEN] = {"ExpiredTokenException", "ExpiredToken", 403, true, true},
     [SQS_THROTTLED] = {"RequestThrottled", "RequestThrottled", 403, false, true},
     [SQS_INTERNAL] = {"InternalFailure", "InternalFailure", 500, true, false},
 };
