@@ -41,7 +41,6 @@ static void open_request(struct jsonw *w, const char *table, const struct dynamo
     jsonw_key(w, key->name);
     write_value(w, key);
     jsonw_end_object(w);
-    jsonw_end_object(w);
 }
 
 /* Names and values stand behind placeholders, so that no reserved word can be among them: #s0 and :s0 of what
