@@ -1,0 +1,89 @@
+"""An HTTP relay in front of sluice-localaws, one for each supervisor of a test: it writes down who asked for what, and can
+refuse or hold the calls of one service."""
+import http.client
+import http.server
+import json
+import threading
+import urllib.parse
+
+# What DynamoDB says when a table's throughput is used up.
+THROTTLED = {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", "message": "slow down"}
+
+
+class Relay(http.server.ThreadingHTTPServer):
+    """Forwards to `url`. `log` is shared: (name of this relay, operation, body) in the order of forwarding."""
+
+    daemon_threads = True
+
+    def __init__(self, name, url, log):
+        self.name, self.log = name, log
+        self.netloc = urllib.parse.urlsplit(url).netloc
+        self.throttled, self.dropped = "", ""  # targets with this text in them
+        self.held = {}  # operation: event that lets its replies go
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def hold(self, operation):
+        """The replies of an operation wait from now on, until release(); returns an event: one waits."""
+        self.held[operation] = (threading.Event(), threading.Event())
+        return self.held[operation][1]
+
+    def release(self):
+        for gate, _ in self.held.values():
+            gate.set()
+        self.held = {}
+
+    def handle_error(self, request, client_address):
+        pass  # connections of killed supervisors are reset
+
+    def close(self):
+        self.release()
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 120
+
+    def do_POST(self):  # noqa: N802, the base class's name
+        relay = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        target = self.headers.get("X-Amz-Target", "")
+        operation = target.rsplit(".", 1)[-1]
+        if relay.dropped and relay.dropped in target:
+            self.close_connection = True
+            return
+        if relay.throttled and relay.throttled in target:
+            self.answer(400, [("Content-Type", "application/x-amz-json-1.0")], json.dumps(THROTTLED).encode())
+            return
+        relay.log.append((relay.name, operation, json.loads(body or b"{}")))
+        connection = http.client.HTTPConnection(relay.netloc, timeout=120)
+        connection.putrequest("POST", self.path, skip_host=True, skip_accept_encoding=True)
+        for key, value in self.headers.items():
+            connection.putheader(key, value)
+        connection.endheaders(body)
+        reply = connection.getresponse()
+        data = reply.read()
+        connection.close()
+        if operation in relay.held:
+            gate, waits = relay.held[operation]
+            waits.set()
+            gate.wait(120)
+        headers = [(k, v) for k, v in reply.getheaders() if k.lower() not in ("content-length", "connection")]
+        self.answer(reply.status, headers, data)
+
+    def answer(self, status, headers, data):
+        try:
+            self.send_response_only(status)
+            for key, value in headers:
+                self.send_header(key, value)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except OSError:
+            self.close_connection = True  # who asked did not wait for the answer
+
+    def log_message(self, *_):
+        pass
