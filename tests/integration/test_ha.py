@@ -192,7 +192,8 @@ def test_a_leader_killed_in_mid_sale_is_replaced_and_no_order_is_lost(pair, tmp_
     wait_until(lambda: len(ledger(tmp_path)) >= len(sent), what="the last payments")
     assert sorted(p.order_id for p in ledger(tmp_path)) == sorted(sent)
     assert shop.writes(before) == []  # four were ordered already
-    assert [desired for _, desired in shop.writes()] == [4]
+    orders = [desired for _, desired in shop.writes()]
+    assert orders == sorted(set(orders)) and orders[-1] == 4  # a poll amid the sends may have seen the first few
 
 
 def test_a_leader_that_stood_still_does_not_write_what_it_had_decided(pair):

@@ -295,6 +295,8 @@ START_TEST(who_may_not_write_sends_nothing_but_may_read)
     wait_for_end();
     ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);
     ck_assert_str_eq(g_result.code, "WriteRefused");
+    ck_assert_int_eq(g_result.attempts, 0);
+    ck_assert_int_eq(g_server.connection_count, 0);
     g_calls = 0;
     (void)ecs_update_task_protection(g_client, "c", NAME, 1, true, 1, on_protection, NULL);
     wait_for_end();
