@@ -138,11 +138,10 @@ static int explain(const char *socket_path, const char *fleet, const struct expl
 int cmd_explain(int argc, char **argv)
 {
     struct explain_options options = {.config = NULL};
-    const char **operands = calloc((size_t)argc + 1, sizeof *operands);
+    const char *operands[1] = {NULL}; /* max_operands */
     int count = 0;
     char *socket_path = NULL;
-    int exit_code = operands == NULL ? command_fail("explain", EXIT_CODE_SOFTWARE, "out of memory")
-                                     : command_parse(&SPEC, &options, argc, argv, operands, &count);
+    int exit_code = command_parse(&SPEC, &options, argc, argv, operands, &count);
     if (exit_code == COMMAND_GO_ON && count < 1)
         exit_code = command_fail("explain", EXIT_CODE_USAGE, "FLEET: missing (see sluice explain --help)");
     if (exit_code == COMMAND_GO_ON)
@@ -150,7 +149,6 @@ int cmd_explain(int argc, char **argv)
     if (socket_path != NULL)
         exit_code = explain(socket_path, operands[0], &options);
     free(socket_path);
-    free(operands);
     options_clean_up(ROWS, &options);
     return exit_code;
 }

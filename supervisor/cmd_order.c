@@ -192,11 +192,10 @@ static int give_order(enum override_kind kind, const struct command_spec *spec, 
 {
     struct order_options options = {.config = NULL};
     struct override_order order;
-    const char **operands = calloc((size_t)argc + 1, sizeof *operands);
+    const char *operands[2] = {NULL}; /* max_operands */
     int count = 0;
     char *socket_path = NULL;
-    int exit_code = operands == NULL ? command_fail(spec->name, EXIT_CODE_SOFTWARE, "out of memory")
-                                     : command_parse(spec, &options, argc, argv, operands, &count);
+    int exit_code = command_parse(spec, &options, argc, argv, operands, &count);
     if (exit_code == COMMAND_GO_ON)
         exit_code = make_order(kind, &options, operands, count, &order);
     if (exit_code == COMMAND_GO_ON)
@@ -204,7 +203,6 @@ static int give_order(enum override_kind kind, const struct command_spec *spec, 
     if (socket_path != NULL)
         exit_code = send_order(socket_path, operands[0], &order, options.json);
     free(socket_path);
-    free(operands);
     options_clean_up(spec->rows, &options);
     return exit_code;
 }

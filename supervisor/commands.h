@@ -38,9 +38,9 @@ struct command_spec {
 
 enum { COMMAND_GO_ON = -1 };
 
-/* Fills target with the defaults of spec->rows, then with the command line. operands has room for argc
- * entries (may be NULL when max_operands is 0). Returns COMMAND_GO_ON; or, when there is nothing more to do,
- * the exit code: 0 after
+/* Fills target with the defaults of spec->rows, then with the command line. operands has room for
+ * spec->max_operands entries (may be NULL when that is 0). Returns COMMAND_GO_ON; or, when there is nothing
+ * more to do, the exit code: 0 after
  * --help was printed to stdout, 64 after an error was printed to stderr. Either way the caller frees target
  * with options_clean_up(). */
 int command_parse(const struct command_spec *spec, void *target, int argc, char **argv, const char **operands,

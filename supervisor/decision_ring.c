@@ -23,7 +23,8 @@ void decision_ring_clean_up(struct decision_ring *ring)
 
 static struct decision_run *run_at(const struct decision_ring *ring, size_t back)
 {
-    return &ring->runs[(ring->first + ring->count - 1 - back) % ring->room];
+    size_t at = ring->first + ring->count - 1 - back;
+    return &ring->runs[at < ring->room ? at : at - ring->room];
 }
 
 /* A change is always news. */
@@ -38,7 +39,7 @@ static struct decision_run *begin_run(struct decision_ring *ring, const struct d
     if (ring->count < ring->room)
         ring->count++;
     else
-        ring->first = (ring->first + 1) % ring->room;
+        ring->first = ring->first + 1 < ring->room ? ring->first + 1 : 0;
     struct decision_run *run = run_at(ring, 0);
     run->since_ms = decision->t_ms;
     run->steps = 0;

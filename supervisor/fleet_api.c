@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { NAMES_SHOWN = 10, LAST_DEFAULT = 1 };
+enum { NAMES_SHOWN = 10, NAME_SHOWN_BYTES = 2 * CONFIG_NAME_MAX, LAST_DEFAULT = 1 };
 
 static void append_known(const struct config *config, struct strbuf *out)
 {
@@ -30,8 +30,7 @@ static struct fleet_control *find_fleet(const struct config *config, struct flee
             return fleets[i];
     append_known(config, &known);
     status_reply_error(reply, 404, "no fleet is called \"%.*s\": want one of %s",
-                       (int)(len < CONFIG_NAME_MAX * 2 ? len : CONFIG_NAME_MAX * 2), name,
-                       strbuf_str(&known));
+                       len < NAME_SHOWN_BYTES ? (int)len : NAME_SHOWN_BYTES, name, strbuf_str(&known));
     strbuf_clean_up(&known);
     return NULL;
 }
