@@ -277,11 +277,11 @@ static void watch_order(struct fleet_control *control, int64_t now_ms)
 static void on_order_end(void *arg)
 {
     struct fleet_control *control = arg;
-    int64_t now_ms = clock_product_ms();
+    int64_t at_ms = clock_product_ms();
     if (!may_act(control))
         return; /* who leads next finds the order in the state */
-    (void)take_step(control, now_ms);
-    watch_order(control, now_ms);
+    (void)take_step(control, at_ms);
+    watch_order(control, at_ms);
     save_state(control, STATE_FILE_SYNCED);
 }
 
