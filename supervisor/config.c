@@ -39,6 +39,18 @@ const struct option_row CONFIG_ADMIN_ROWS[] = {
     OPTION_END,
 };
 
+const struct option_row CONFIG_TELEMETRY_ROWS[] = {
+    {"listen", OPTION_STRING, offsetof(struct config, telemetry.listen), NULL, 0, 0, NULL, "HOST:PORT",
+     "where workers of ECS fleets POST their telemetry, port 0 for any free one; default: nowhere"},
+    {"token_file", OPTION_STRING, offsetof(struct config, telemetry.token_file), NULL, 0, 0, NULL, "PATH",
+     "file with the token that they must bear, 16 to 512 printable characters; required unless listen is a "
+     "loopback address"},
+    {"stale_after", OPTION_DURATION, offsetof(struct config, telemetry.stale_after_ms), "10s", 2000, 600000,
+     NULL, NULL,
+     "a worker that is silent for this time (at least 2 s of real time) is unknown, no longer idle or busy"},
+    OPTION_END,
+};
+
 const struct option_row CONFIG_LOG_ROWS[] = {
     {"level", OPTION_ENUM, offsetof(struct config, log.level), "from-environment", 0, 0, LEVEL_NAMES, NULL,
      "least level that is written; SLUICE_LOG_LEVEL or info unless set"},
@@ -75,14 +87,37 @@ static int check_paths(const struct config *config, struct err *err)
     return 0;
 }
 
+static int check_telemetry(const struct config *config, struct err *err)
+{
+    struct host_port at;
+    const char *token_file = config->telemetry.token_file;
+    if (config->telemetry.listen == NULL)
+        return token_file == NULL
+                   ? 0
+                   : err_set(err, "telemetry.token_file: \"%.200s\": want telemetry.listen, too", token_file);
+    if (host_port_parse("telemetry.listen", config->telemetry.listen, &at, err) != 0)
+        return -1;
+    if (token_file != NULL && token_file[0] != '/')
+        return err_set(err, "telemetry.token_file: \"%.200s\": want an absolute path", token_file);
+    if (token_file == NULL && strncmp(at.host, "127.", 4) != 0 && strcmp(at.host, "::1") != 0)
+        return err_set(err,
+                       "telemetry.listen: \"%s\": want a loopback address, or telemetry.token_file: whoever "
+                       "can POST decides what is busy",
+                       config->telemetry.listen);
+    return 0;
+}
+
 static int parse_top(const json_t *root, struct config *config, struct err *err)
 {
-    static const char *const ALSO_KNOWN[] = {"admin", "log", "ha", "api_budget", "metrics", "fleets", NULL};
+    static const char *const ALSO_KNOWN[] = {"admin",      "telemetry", "log",    "ha",
+                                             "api_budget", "metrics",   "fleets", NULL};
     options_set_defaults(CONFIG_TOP_ROWS, config);
     options_set_defaults(CONFIG_ADMIN_ROWS, config);
+    options_set_defaults(CONFIG_TELEMETRY_ROWS, config);
     options_set_defaults(CONFIG_LOG_ROWS, config);
     if (options_set_json(CONFIG_TOP_ROWS, config, root, "", ALSO_KNOWN, err) != 0 ||
         parse_section(root, "admin", CONFIG_ADMIN_ROWS, config, err) != 0 ||
+        parse_section(root, "telemetry", CONFIG_TELEMETRY_ROWS, config, err) != 0 ||
         parse_section(root, "log", CONFIG_LOG_ROWS, config, err) != 0 ||
         config_ha_parse(json_object_get(root, "ha"), "ha", &config->ha, err) != 0 ||
         config_metrics_parse(json_object_get(root, "metrics"), config->metrics, err) != 0 ||
@@ -98,7 +133,7 @@ static int parse_top(const json_t *root, struct config *config, struct err *err)
         strbuf_appendf(&path, "%s/admin.sock", config->state_dir);
         config->admin.socket = strbuf_take(&path);
     }
-    return check_paths(config, err);
+    return check_paths(config, err) == 0 ? check_telemetry(config, err) : -1;
 }
 
 /* Two fleets on one service would write over each other. */
@@ -204,6 +239,7 @@ void config_clean_up(struct config *config)
     options_clean_up(CONFIG_ADMIN_ROWS, config);
     options_clean_up(CONFIG_HA_ROWS, &config->ha);
     config_metrics_clean_up(config->metrics);
+    options_clean_up(CONFIG_TELEMETRY_ROWS, config);
     *config = (struct config){.path = NULL};
 }
 
@@ -226,6 +262,10 @@ void config_dump(const struct config *config, struct jsonw *w)
     jsonw_key(w, "admin");
     jsonw_object(w);
     options_dump(CONFIG_ADMIN_ROWS, config, w);
+    jsonw_end_object(w);
+    jsonw_key(w, "telemetry");
+    jsonw_object(w);
+    options_dump(CONFIG_TELEMETRY_ROWS, config, w);
     jsonw_end_object(w);
     jsonw_key(w, "log");
     jsonw_object(w);

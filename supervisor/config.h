@@ -92,6 +92,9 @@ struct config_ecs {
     int64_t describe_ms;
     int64_t missing_grace_ms;
     int64_t start_grace_ms;
+    bool protect_busy;
+    int64_t protect_for_ms; /* whole minutes */
+    int64_t protect_wait_ms;
 };
 
 struct config_fleet {
@@ -131,6 +134,11 @@ struct config {
         char *listen;       /* HOST:PORT; NULL: no TCP */
         double ready_share; /* 0..1 of the fleets must have fresh data for /readyz */
     } admin;
+    struct {
+        char *listen;           /* HOST:PORT, NULL: none */
+        char *token_file;       /* NULL: none, then listen is loopback */
+        int64_t stale_after_ms; /* product */
+    } telemetry;
     struct {
         int level;  /* enum log_level, or -1: the environment's */
         int format; /* enum log_format, or -1 */
@@ -172,6 +180,7 @@ void config_dump(const struct config *config, struct jsonw *w);
 /* The tables, for the reference page and its test. */
 extern const struct option_row CONFIG_TOP_ROWS[];
 extern const struct option_row CONFIG_ADMIN_ROWS[];
+extern const struct option_row CONFIG_TELEMETRY_ROWS[];
 extern const struct option_row CONFIG_LOG_ROWS[];
 extern const struct option_row CONFIG_HA_ROWS[];
 extern const struct option_row CONFIG_FLEET_ROWS[];

@@ -36,6 +36,15 @@ const struct option_row CONFIG_ECS_ROWS[] = {
      HOURS(12), NULL, NULL,
      "when no further task runs for this time though more are ordered, they are taken to fail and growth "
      "stops"},
+    {"protect_busy", OPTION_BOOL, offsetof(struct config_ecs, protect_busy), "true", 0, 0, NULL, NULL,
+     "before the desired count falls, ask ECS to protect the tasks whose telemetry says that they are busy"},
+    {"protect_for", OPTION_DURATION, offsetof(struct config_ecs, protect_for_ms), "5m", MINUTES(1), HOURS(48),
+     NULL, NULL, "when that protection ends by itself unless it is renewed, whole minutes"},
+    {"protect_wait", OPTION_DURATION, offsetof(struct config_ecs, protect_wait_ms), "1m", 0, HOURS(1), NULL,
+     NULL,
+     "how long a lower desired count waits for busy tasks that cannot be protected; then it falls by the "
+     "idle "
+     "ones alone"},
     OPTION_END,
 };
 
@@ -65,5 +74,7 @@ int config_ecs_parse(const void *json, const char *at, struct config_ecs *ecs, s
     if (options_set_json(CONFIG_ECS_ROWS, ecs, json, at, NULL, err) != 0 ||
         check_name(at, "cluster", ecs->cluster, err) != 0)
         return -1;
+    if (ecs->protect_for_ms % 60000 != 0)
+        return err_set(err, "%s.protect_for: want whole minutes, ECS knows no less", at);
     return check_name(at, "service", ecs->service, err);
 }

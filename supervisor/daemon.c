@@ -23,6 +23,7 @@
 #include "supervisor/publisher.h"
 #include "supervisor/reaper.h"
 #include "supervisor/service.h"
+#include "supervisor/telemetry_server.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -65,6 +66,7 @@ struct daemon {
     struct aws_credentials_provider *credentials; /* of all clients: one fetch for all of them */
     struct shared_client *clients;
     struct admin_server *admin;
+    struct telemetry_server *telemetry; /* NULL: none is listened for */
     struct polls_shared polls;
     struct service *service;
     struct fleet_control **fleets; /* config->fleet_count of them, NULL where not made yet */
@@ -211,6 +213,11 @@ static void write_status(void *arg, const struct status_request *request, struct
     jsonw_key(&w, "publishing");
     if (daemon->publisher != NULL)
         publisher_write_status(daemon->publisher, &w);
+    else
+        jsonw_null(&w);
+    jsonw_key(&w, "telemetry");
+    if (daemon->telemetry != NULL)
+        telemetry_server_write_status(daemon->telemetry, &w);
     else
         jsonw_null(&w);
     jsonw_key_int(&w, "strangers_reaped", (int64_t)reaper_strangers(daemon->reaper));
@@ -620,6 +627,25 @@ static void fail(struct daemon *daemon, int exit_code, const struct err *err)
     (void)event_base_loopbreak(daemon->base);
 }
 
+/* ---- telemetry by HTTP ---- */
+
+static enum telemetry_answer on_telemetry(void *arg, const char *fleet, const char *body, size_t len)
+{
+    const struct daemon *daemon = arg;
+    for (size_t i = 0; daemon->fleets != NULL && i < daemon->config->fleet_count; i++)
+        if (strcmp(daemon->config->fleets[i].name, fleet) == 0)
+            return fleet_control_take_telemetry(daemon->fleets[i], body, len);
+    return TELEMETRY_ANSWER_NO_FLEET;
+}
+
+static int listen_for_telemetry(struct daemon *daemon, struct err *err)
+{
+    if (daemon->config->telemetry.listen == NULL || daemon->telemetry != NULL)
+        return 0;
+    daemon->telemetry = telemetry_server_new(daemon->base, daemon->config, on_telemetry, daemon, err);
+    return daemon->telemetry != NULL ? 0 : -1;
+}
+
 /* ---- who leads ---- */
 
 /* Many fleets take seconds to start: in slices, so that signals and questions are answered in between. */
@@ -664,7 +690,8 @@ static void try_lock(struct daemon *daemon)
         fail(daemon, EXIT_CODE_CONFIG, &err);
         return;
     }
-    if (open_admin(daemon, &err) != 0 || service_listen(daemon->service, &err) != 0)
+    if (open_admin(daemon, &err) != 0 || service_listen(daemon->service, &err) != 0 ||
+        listen_for_telemetry(daemon, &err) != 0)
         LOG(LOG_ERROR, "cannot listen where the former leader did", LOG_STR("error", err.text));
     start_fleets(daemon);
 }
@@ -752,6 +779,9 @@ static int set_up(struct daemon *daemon, struct err *err)
     if (rc != 0)
         return rc == -EBUSY ? EXIT_CODE_BUSY : EXIT_CODE_IO;
     make_publisher(daemon);
+    /* Otherwise the address belongs to another supervisor of this host. */
+    if (daemon->lock_fd >= 0 && listen_for_telemetry(daemon, err) != 0)
+        return EXIT_CODE_CONFIG;
     watch_signals(daemon);
     loop_timer_arm_real_ms(&daemon->lock_timer,
                            daemon->lock_fd >= 0 ? LOOK_AT_LOCK_REAL_MS : daemon->config->ha.heartbeat_ms);
@@ -765,6 +795,7 @@ static void clean_up(struct daemon *daemon)
     admin_server_destroy(daemon->admin);
     ha_destroy(daemon->ha);
     service_destroy(daemon->service);
+    telemetry_server_destroy(daemon->telemetry);
     loop_timer_clean_up(&daemon->lock_timer);
     loop_timer_clean_up(&daemon->again_timer);
     for (int i = 0; i < SIGNAL_COUNT; i++)

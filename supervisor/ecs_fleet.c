@@ -24,7 +24,6 @@ static double chance(struct ecs_fleet *fleet)
     return (double)(fleet->random >> 11) / (double)(UINT64_C(1) << 53);
 }
 
-static void pump(void *arg);
 static void say_end(struct ecs_fleet *fleet);
 
 /* ---- UpdateService ---- */
@@ -54,7 +53,7 @@ static void on_updated(void *arg, const struct aws_result *result, const struct 
     }
     if (fleet->stopped)
         say_end(fleet);
-    pump(fleet);
+    ecs_fleet_pump(fleet);
 }
 
 static void write_desired(struct ecs_fleet *fleet, int64_t desired)
@@ -74,19 +73,25 @@ static void write_desired(struct ecs_fleet *fleet, int64_t desired)
                                        desired, on_updated, fleet);
 }
 
-/* Does what is to be done next. */
-static void pump(void *arg)
+void ecs_fleet_pump(struct ecs_fleet *fleet)
 {
-    struct ecs_fleet *fleet = arg;
     if (fleet->stopped || fleet->member == NULL)
         return;
     struct ecs_action action = ecs_state_next(&fleet->state, clock_product_ms());
+    ecs_fleet_note_order(fleet);
+    ecs_fleet_protect_step(fleet);
     if (action.look)
         ecs_member_look(fleet->member);
-    if (action.write)
+    if (action.write &&
+        (action.desired >= fleet->state.desired || ecs_fleet_may_lower(fleet, &action.desired)))
         write_desired(fleet, action.desired);
-    else if (action.wake_ms >= 0)
+    else if (!action.write && action.wake_ms >= 0)
         loop_timer_arm_product_ms(&fleet->timer, action.wake_ms);
+}
+
+static void on_timer(void *arg)
+{
+    ecs_fleet_pump(arg);
 }
 
 /* ---- what looks and checks bring ---- */
@@ -192,7 +197,8 @@ static void on_look(void *arg, const struct aws_result *result, const struct ecs
     if (seen.rebase)
         take_base(fleet, &seen);
     watch_max(fleet);
-    pump(fleet);
+    ecs_fleet_watch_kept_up(fleet);
+    ecs_fleet_pump(fleet);
 }
 
 static enum ecs_autoscaling judge_check(const struct aws_result *result,
@@ -232,7 +238,7 @@ static void on_check(void *arg, const struct aws_result *result, const struct au
         ecs_member_check(fleet->member, CHECK_AGAIN_MS);
     else if (fleet->state.autoscaling == ECS_AUTOSCALING_ACTS)
         ecs_member_check(fleet->member, CHECK_REFUSED_MS);
-    pump(fleet);
+    ecs_fleet_pump(fleet);
 }
 
 /* ---- the fleet ---- */
@@ -248,8 +254,9 @@ struct ecs_fleet *ecs_fleet_new(const struct ecs_fleet_options *options)
     struct ecs_fleet *fleet = xcalloc(1, sizeof *fleet);
     fleet->options = *options;
     fleet->random = options->seed;
-    loop_timer_init(&fleet->timer, options->base, pump, fleet);
+    loop_timer_init(&fleet->timer, options->base, on_timer, fleet);
     loop_timer_init(&fleet->end_timer, options->base, on_end, fleet);
+    ecs_fleet_protect_init(fleet);
     ecs_stopping_init(&fleet->stopping, options->base, options->pool, options->config->cluster,
                       options->config->service);
     return fleet;
@@ -260,6 +267,7 @@ static void leave(struct ecs_fleet *fleet)
     ecs_member_leave(fleet->member);
     fleet->member = NULL;
     ecs_stopping_clean_up(&fleet->stopping);
+    ecs_fleet_protect_stop(fleet);
 }
 
 /* No call is left; that is said in a turn of its own. */
@@ -273,6 +281,7 @@ static void destroy(void *arg)
     struct ecs_fleet *fleet = arg;
     leave(fleet);
     aws_call_cancel(fleet->update);
+    ecs_fleet_protect_clean_up(fleet);
     loop_timer_clean_up(&fleet->timer);
     loop_timer_clean_up(&fleet->end_timer);
     free(fleet);
@@ -298,6 +307,7 @@ static void start(void *arg, int64_t desired, bool is_restored)
                                         .on_check = on_check,
                                         .arg = fleet};
     ecs_state_init(&fleet->state, &rules, is_restored ? desired : -1);
+    fleet->protect.began_ms = clock_product_ms(); /* it may have been made long before, by a follower */
     fleet->member = ecs_pool_join(fleet->options.pool, &member);
     ecs_member_check(fleet->member, 0);
 }
@@ -306,7 +316,7 @@ static void set_desired(void *arg, int64_t desired)
 {
     struct ecs_fleet *fleet = arg;
     ecs_state_order(&fleet->state, desired, clock_product_ms());
-    pump(fleet);
+    ecs_fleet_pump(fleet);
 }
 
 /* The tasks are the service's: they stay, whoever comes after us. A write that is on its way may take effect
@@ -338,6 +348,7 @@ const struct fleet_ops ECS_FLEET_OPS = {
     .set_desired = set_desired,
     .stop = stop,
     .is_writing = is_writing,
+    .take_telemetry = ecs_fleet_take_telemetry,
     .observe = ecs_fleet_observe,
     .write_status = ecs_fleet_write_status,
 };

@@ -23,6 +23,7 @@ struct ecs_fleet_options {
     const struct config_ecs *config; /* outlives the fleet */
     struct capacity capacity;
     struct policy_timing timing;
+    int64_t telemetry_stale_ms; /* product: a worker silent for so long is unknown; -1: nobody listens */
     uint64_t seed;
     /* The service's desired count is not what was ordered: `desired` is the new base. Returns what the
      * controller made of it. is_drift: a foreign writer did it; otherwise there was no saved state. */

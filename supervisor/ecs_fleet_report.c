@@ -1,7 +1,36 @@
 /* What an ECS fleet tells: the observation's worker part, and status. See ecs_fleet.h. */
 #include "supervisor/ecs_fleet_internal.h"
 
-/* How busy the tasks are is unknown without telemetry: the controller goes by the queue's counts then. */
+enum { WORKERS_SHOWN = 200 };
+
+/* How busy the tasks are is known when as many tell it as run and are ordered; otherwise the controller goes
+ * by the queue's counts: a task that is not heard is not idle. Counters are told as soon as all that run are
+ * heard: sums over a part would look as if less were done. */
+static void observe_tasks(const struct ecs_fleet *fleet, int64_t now_ms, struct observation *obs)
+{
+    const struct ecs_state *state = &fleet->state;
+    struct task_view view;
+    struct telemetry_stats counters;
+    task_account_view(&fleet->tasks, now_ms, &view);
+    int64_t heard = view.gauges.workers;
+    if (!state->known || heard == 0)
+        return;
+    account_gauges_observe_capacity(&view.gauges, obs);
+    /* Who tells that it is ready runs, though the last look at the service is older than that. */
+    int64_t later = heard - obs->ready.value;
+    if (obs->ready.known && later > 0 && obs->starting.value > 0) {
+        later = later < obs->starting.value ? later : obs->starting.value;
+        reading_set(&obs->ready, obs->ready.value + later, obs->ready.at_ms);
+        reading_set(&obs->starting, obs->starting.value - later, obs->starting.at_ms);
+    }
+    if (heard < state->facts.running)
+        return;
+    task_account_counters(&fleet->tasks, &counters);
+    account_counters_observe(&counters, now_ms, obs);
+    if (heard >= state->desired)
+        account_gauges_observe_busy(&view.gauges, now_ms, obs);
+}
+
 void ecs_fleet_observe(void *arg, int64_t now_ms, struct observation *obs)
 {
     const struct ecs_fleet *fleet = arg;
@@ -11,6 +40,7 @@ void ecs_fleet_observe(void *arg, int64_t now_ms, struct observation *obs)
         reading_set(&obs->ready, counts.ready, state->asked_ms);
         reading_set(&obs->starting, counts.starting, state->asked_ms);
     }
+    observe_tasks(fleet, now_ms, obs);
     if (fleet->stopping.known)
         reading_set(&obs->stopping, fleet->stopping.count, fleet->stopping.at_ms);
     reading_set(&obs->scale_out_hold, ecs_state_out_hold(state, now_ms), now_ms);
@@ -120,6 +150,61 @@ static void write_service(const struct ecs_fleet *fleet, int64_t now_ms, struct 
     jsonw_end_object(w);
 }
 
+static void write_telemetry(const struct ecs_fleet *fleet, const struct task_view *view, int64_t now_ms,
+                            struct jsonw *w)
+{
+    const struct task_account *tasks = &fleet->tasks;
+    const struct ecs_state *state = &fleet->state;
+    jsonw_key(w, "telemetry");
+    if (fleet->options.telemetry_stale_ms < 0) {
+        jsonw_null(w);
+        return;
+    }
+    jsonw_object(w);
+    jsonw_key_int(w, "workers_reporting", view->gauges.workers);
+    write_known(w, "workers_running", state->known, state->facts.running);
+    jsonw_key_bool(w, "covers_all",
+                   state->known && view->gauges.workers > 0 && view->gauges.workers >= state->facts.running &&
+                       view->gauges.workers >= state->desired);
+    write_known(w, "age_ms", view->gauges.workers > 0, now_ms - view->gauges.oldest_ms);
+    jsonw_key_int(w, "busy", view->gauges.busy);
+    jsonw_key_int(w, "busy_workers", view->busy_tasks);
+    jsonw_key_int(w, "workers_draining", view->draining);
+    jsonw_key_int(w, "workers_silent", view->stale);
+    jsonw_key_int(w, "posts", (int64_t)tasks->posts);
+    jsonw_key_int(w, "bad_posts", (int64_t)tasks->bad);
+    jsonw_key_int(w, "late_lines", (int64_t)tasks->late);
+    jsonw_key_int(w, "posts_ignored", (int64_t)tasks->ignored);
+    jsonw_key_int(w, "workers_forgotten", (int64_t)tasks->forgotten);
+    jsonw_end_object(w);
+}
+
+static void write_protection(const struct ecs_fleet *fleet, const struct task_view *view, int64_t now_ms,
+                             struct jsonw *w)
+{
+    const struct ecs_protect *protect = &fleet->protect;
+    int64_t ours = 0;
+    for (size_t i = 0; i < fleet->tasks.count; i++)
+        ours += fleet->tasks.tasks[i]->guard.until_ms > now_ms;
+    jsonw_key(w, "protection");
+    jsonw_object(w);
+    jsonw_key_bool(w, "enabled", protect->rules.enabled);
+    jsonw_key_int(w, "by_us", ours);
+    jsonw_key_int(w, "by_workers", view->protected_tasks);
+    jsonw_key_str(w, "order_waits_for", ecs_protect_why_name(fleet->verdict.why));
+    jsonw_key_bool(w, "waited_too_long", fleet->verdict.is_late);
+    jsonw_key_int(w, "busy_unprotected", fleet->verdict.exposed);
+    jsonw_key_bool(w, "kept_above_desired", ecs_fleet_is_kept_up(fleet, view, now_ms));
+    jsonw_key_int(w, "calls", (int64_t)protect->calls);
+    jsonw_key_int(w, "failures", (int64_t)protect->failures);
+    jsonw_key_int(w, "granted", (int64_t)protect->granted);
+    jsonw_key_int(w, "released", (int64_t)protect->released);
+    jsonw_key_int(w, "refused", (int64_t)protect->refused);
+    jsonw_key_str(w, "last_refusal", or_null(protect->refusal));
+    jsonw_key_str(w, "error", or_null(protect->error));
+    jsonw_end_object(w);
+}
+
 void ecs_fleet_write_status(void *arg, int64_t now_ms, struct jsonw *w)
 {
     const struct ecs_fleet *fleet = arg;
@@ -131,4 +216,10 @@ void ecs_fleet_write_status(void *arg, int64_t now_ms, struct jsonw *w)
     write_known(w, "stopping", fleet->stopping.known, fleet->stopping.count);
     write_known(w, "backoff", known, counts.failing);
     write_service(fleet, now_ms, w);
+    struct task_view view;
+    task_account_view(&fleet->tasks, now_ms, &view);
+    write_telemetry(fleet, &view, now_ms, w);
+    write_protection(fleet, &view, now_ms, w);
+    if (fleet->options.telemetry_stale_ms >= 0)
+        task_account_write(&fleet->tasks, now_ms, WORKERS_SHOWN, w);
 }

@@ -61,10 +61,9 @@ static const struct {
     const char *name;
     double burst, per_s;
 } LIMITS[ECS_API_MAX] = {
-    [ECS_API_SERVICE_READ] = {"service_read", 50, 16},
-    [ECS_API_SERVICE_MODIFY] = {"service_modify", 25, 4},
-    [ECS_API_CLUSTER_READ] = {"cluster_read", 50, 16},
-    [ECS_API_AUTOSCALING] = {"autoscaling", 5, 1},
+    [ECS_API_SERVICE_READ] = {"service_read", 50, 16},   [ECS_API_SERVICE_MODIFY] = {"service_modify", 25, 4},
+    [ECS_API_CLUSTER_READ] = {"cluster_read", 50, 16},   [ECS_API_AUTOSCALING] = {"autoscaling", 5, 1},
+    [ECS_API_PROTECTION] = {"task_protection", 100, 64},
 };
 
 /* xorshift64*: jitter needs no more. 0 to 1. */

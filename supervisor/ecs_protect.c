@@ -18,7 +18,21 @@ static int64_t min_of(int64_t a, int64_t b)
 
 void ecs_protect_init(struct ecs_protect *protect, const struct ecs_protect_rules *rules, int64_t now_ms)
 {
-    *protect = (struct ecs_protect){.rules = *rules, .began_ms = now_ms};
+    *protect = (struct ecs_protect){.rules = *rules, .began_ms = now_ms, .wanted_ms = INT64_MIN};
+}
+
+void ecs_protect_want(struct ecs_protect *protect, bool lower, int64_t now_ms)
+{
+    if (!lower)
+        protect->wanted_ms = INT64_MIN;
+    else if (protect->wanted_ms == INT64_MIN)
+        protect->wanted_ms = now_ms;
+}
+
+/* Whether a lower count has waited for as long as it may. */
+static bool is_late(const struct ecs_protect *protect, int64_t now_ms)
+{
+    return protect->wanted_ms != INT64_MIN && now_ms - protect->wanted_ms >= protect->rules.wait_ms;
 }
 
 /* ---- one task ---- */
@@ -116,6 +130,14 @@ struct ecs_protect_call ecs_protect_next(struct ecs_protect *protect, struct tas
         call.wake_ms = -1;
     }
     return call;
+}
+
+void ecs_protect_cancel(struct ecs_protect *protect, struct task_account *account)
+{
+    protect->on_wire = false;
+    protect->calls--;
+    for (size_t i = 0; i < account->count; i++)
+        account->tasks[i]->guard.on_wire = false;
 }
 
 /* The whole call failed. It may have worked all the same: what was asked for is not counted on, but given
@@ -223,10 +245,10 @@ static struct tally count_tasks(const struct ecs_protect *protect, const struct 
 /* Nobody tells: a supervisor that has just started waits for the first words, and one that nobody speaks to
  * any more for some time; then the queue's arithmetic stands. */
 static bool may_go_unheard(const struct ecs_protect *protect, const struct task_account *account,
-                           const struct ecs_shrink *shrink, int64_t now_ms)
+                           int64_t now_ms)
 {
-    int64_t since_ms = account->posts > 0 ? shrink->ordered_ms : protect->began_ms;
-    return now_ms - since_ms >= protect->rules.wait_ms;
+    return account->posts > 0 ? is_late(protect, now_ms)
+                              : now_ms - protect->began_ms >= protect->rules.wait_ms;
 }
 
 struct ecs_protect_verdict ecs_protect_judge(const struct ecs_protect *protect,
@@ -238,7 +260,7 @@ struct ecs_protect_verdict ecs_protect_judge(const struct ecs_protect *protect,
     if (!protect->rules.enabled || shrink->to >= shrink->from)
         return verdict;
     task_account_view(account, now_ms, &view);
-    if (view.gauges.workers == 0 && may_go_unheard(protect, account, shrink, now_ms))
+    if (view.gauges.workers == 0 && may_go_unheard(protect, account, now_ms))
         return verdict;
     struct tally tally = count_tasks(protect, account, shrink->ordered_ms, now_ms);
     bool is_stopping = shrink->running > shrink->from ||
@@ -253,7 +275,7 @@ struct ecs_protect_verdict ecs_protect_judge(const struct ecs_protect *protect,
         return verdict;
     verdict.lowest = shrink->from;
     verdict.wake_ms = ECS_PROTECT_LOOK_MS;
-    if (now_ms - shrink->ordered_ms < protect->rules.wait_ms)
+    if (!is_late(protect, now_ms))
         return verdict;
     verdict.is_late = true;
     /* The idle ones may be those that the last write takes away. */

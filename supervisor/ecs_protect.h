@@ -50,7 +50,8 @@ struct ecs_protect {
     int64_t began_ms;
     bool on_wire; /* one call at a time */
     bool wire_enables;
-    int64_t wire_ms; /* when it went out */
+    int64_t wire_ms;   /* when it went out */
+    int64_t wanted_ms; /* a lower count is wanted since then; INT64_MIN: none is */
     int64_t not_before_ms;
     int misses; /* calls that failed in a row */
     uint64_t calls, failures;
@@ -75,12 +76,18 @@ struct ecs_protect_call {
  * then on, until ecs_protect_reply(). */
 struct ecs_protect_call ecs_protect_next(struct ecs_protect *protect, struct task_account *account,
                                          bool needed, int64_t now_ms);
+/* That call does not go out after all. */
+void ecs_protect_cancel(struct ecs_protect *protect, struct task_account *account);
 /* text: for people, of a call that failed. */
 void ecs_protect_reply(struct ecs_protect *protect, struct task_account *account, enum aws_kind kind,
                        const char *text, const struct ecs_protected_task *tasks, size_t count,
                        const struct ecs_failure *failures, size_t failure_count, int64_t now_ms);
 
 /* ---- how far the count may fall ---- */
+
+/* To be told before ecs_protect_judge(): whether a lower count is wanted. One order after the other is one
+ * wait. */
+void ecs_protect_want(struct ecs_protect *protect, bool lower, int64_t now_ms);
 
 struct ecs_shrink {
     int64_t from, to;   /* desired now and wanted */

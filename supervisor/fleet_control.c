@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAVE_EVERY_MS = 10000 };
+enum { SAVE_EVERY_MS = 10000, TELEMETRY_STALE_FLOOR_REAL_MS = 2000 };
 
 struct fleet_control {
     struct fleet_control_options options;
@@ -365,6 +365,15 @@ static void make_local(struct fleet_control *control)
     control->workers = local_fleet_new(&workers);
 }
 
+/* Not below two real seconds: at a scaled clock's speed a busy machine would be taken for a silent one. */
+static int64_t telemetry_stale_ms(const struct config *config)
+{
+    int64_t least_ms = (int64_t)TELEMETRY_STALE_FLOOR_REAL_MS * clock_scale();
+    if (config->telemetry.listen == NULL)
+        return -1;
+    return config->telemetry.stale_after_ms > least_ms ? config->telemetry.stale_after_ms : least_ms;
+}
+
 static void make_ecs(struct fleet_control *control)
 {
     const struct fleet_control_options *options = &control->options;
@@ -375,6 +384,7 @@ static void make_ecs(struct fleet_control *control)
         .config = &options->fleet->ecs,
         .capacity = options->fleet->controller.capacity,
         .timing = controller_timing(control->controller),
+        .telemetry_stale_ms = telemetry_stale_ms(options->config),
         .seed = options->seed,
         .on_base = on_base,
         .on_empty = on_empty,
@@ -501,6 +511,17 @@ void fleet_control_disown(struct fleet_control *control)
     journal_reopen(&control->journal);
     if (control->ops->disown != NULL)
         control->ops->disown(control->workers);
+}
+
+enum telemetry_answer fleet_control_take_telemetry(struct fleet_control *control, const char *body,
+                                                   size_t len)
+{
+    static const enum telemetry_answer ANSWERS[] = {[TASK_POST_TAKEN] = TELEMETRY_ANSWER_TAKEN,
+                                                    [TASK_POST_BAD] = TELEMETRY_ANSWER_BAD,
+                                                    [TASK_POST_TOO_MANY] = TELEMETRY_ANSWER_TOO_MANY};
+    if (control->ops->take_telemetry == NULL)
+        return TELEMETRY_ANSWER_NO_FLEET;
+    return ANSWERS[control->ops->take_telemetry(control->workers, body, len)];
 }
 
 void fleet_control_hurry(struct fleet_control *control)

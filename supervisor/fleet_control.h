@@ -10,6 +10,7 @@
 #include "supervisor/fleet_facts.h"
 #include "supervisor/orphans.h"
 #include "supervisor/reaper.h"
+#include "supervisor/telemetry_server.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -75,6 +76,11 @@ bool fleet_control_is_writing(const struct fleet_control *control);
 void fleet_control_renew_files(struct fleet_control *control);
 /* The state folder has another owner now: nothing is written to it any more, and nothing removed from it. */
 void fleet_control_disown(struct fleet_control *control);
+
+/* Takes what one worker of this fleet POSTed; a fleet whose workers have a channel of their own knows none
+ * (NO_FLEET). */
+enum telemetry_answer fleet_control_take_telemetry(struct fleet_control *control, const char *body,
+                                                   size_t len);
 
 /* Kills what still drains. */
 void fleet_control_hurry(struct fleet_control *control);

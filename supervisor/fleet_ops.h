@@ -8,6 +8,7 @@
 
 #include "base/jsonw.h"
 #include "policies/observation.h"
+#include "supervisor/task_account.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +29,8 @@ struct fleet_ops {
     void (*hurry)(void *fleet);
     void (*write_records)(void *fleet);
     void (*disown)(void *fleet);
+    /* Takes what one worker POSTed; NULL: this fleet's workers have a channel of their own. */
+    enum task_post (*take_telemetry)(void *fleet, const char *body, size_t len);
     /* Fills in the worker part of an observation. */
     void (*observe)(void *fleet, int64_t now_ms, struct observation *obs);
     /* Writes members ("desired" ...) into the object that w is in. */

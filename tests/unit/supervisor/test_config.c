@@ -293,9 +293,9 @@ START_TEST(a_dump_has_every_key_but_no_value_of_the_environment)
     config_dump(&config, &w);
     ck_assert_ptr_null(strstr(strbuf_str(&out), "hush-hush"));
     ck_assert_ptr_nonnull(strstr(strbuf_str(&out), "\"env_names\":[\"TOKEN\"]"));
-    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS,     CONFIG_LOG_ROWS,
-                                               CONFIG_FLEET_ROWS, CONFIG_QUEUE_ROWS,     CONFIG_LOCAL_ROWS,
-                                               CONFIG_HA_ROWS,    CONFIG_CLOUDWATCH_ROWS};
+    const struct option_row *const tables[] = {
+        CONFIG_TOP_ROWS,   CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS, CONFIG_TELEMETRY_ROWS, CONFIG_FLEET_ROWS,
+        CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS, CONFIG_HA_ROWS,  CONFIG_CLOUDWATCH_ROWS};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
             char key[80];
@@ -437,10 +437,10 @@ static void doc_row(const struct option_row *row, struct strbuf *out)
 START_TEST(the_reference_page_has_every_row_of_the_tables)
 {
     struct strbuf page = STRBUF_INIT;
-    const struct option_row *const tables[] = {CONFIG_TOP_ROWS,        CONFIG_ADMIN_ROWS,  CONFIG_LOG_ROWS,
-                                               CONFIG_FLEET_ROWS,      CONFIG_QUEUE_ROWS,  CONFIG_LOCAL_ROWS,
-                                               CONFIG_ECS_ROWS,        CONFIG_BUDGET_ROWS, CONFIG_HA_ROWS,
-                                               CONFIG_CLOUDWATCH_ROWS, CONFIG_METRICS_ROWS};
+    const struct option_row *const tables[] = {
+        CONFIG_TOP_ROWS,    CONFIG_ADMIN_ROWS, CONFIG_LOG_ROWS,        CONFIG_TELEMETRY_ROWS,
+        CONFIG_FLEET_ROWS,  CONFIG_QUEUE_ROWS, CONFIG_LOCAL_ROWS,      CONFIG_ECS_ROWS,
+        CONFIG_BUDGET_ROWS, CONFIG_HA_ROWS,    CONFIG_CLOUDWATCH_ROWS, CONFIG_METRICS_ROWS};
     ck_assert_int_eq(file_read(TEST_SOURCE_DIR "/../../../docs/configuration.md", 1 << 20, &page, NULL), 0);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (const struct option_row *row = tables[i]; row->name != NULL; row++) {
