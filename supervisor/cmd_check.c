@@ -12,6 +12,7 @@
 #include "supervisor/endpoint_rule.h"
 #include "supervisor/journal.h"
 #include "supervisor/preflight.h"
+#include "supervisor/telemetry_server.h"
 
 #include <event2/event.h>
 #include <inttypes.h>
@@ -292,7 +293,8 @@ int cmd_check(int argc, char **argv)
             command_fail("check", EXIT_CODE_USAGE, "--config FILE is required (see sluice check --help)");
         goto done;
     }
-    if (config_load(options.config, &config, &err) != 0 || check_clients(&config, &err) != 0) {
+    if (config_load(options.config, &config, &err) != 0 || check_clients(&config, &err) != 0 ||
+        telemetry_server_check(&config, &err) != 0) {
         if (options.json)
             print_invalid_json(options.config, err.text);
         exit_code = command_fail("check", EXIT_CODE_CONFIG, "%s", err.text);

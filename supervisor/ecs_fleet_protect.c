@@ -160,7 +160,7 @@ void ecs_fleet_protect_init(struct ecs_fleet *fleet)
                                       .wait_ms = options->config->protect_wait_ms};
     int64_t most = WORKERS_MORE + WORKERS_FACTOR * options->capacity.max;
     task_account_init(&fleet->tasks, options->telemetry_stale_ms,
-                      most < TASK_ACCOUNT_MAX ? (size_t)most : TASK_ACCOUNT_MAX);
+                      most < TASK_ACCOUNT_MAX ? (size_t)most : TASK_ACCOUNT_MAX, clock_product_ms());
     ecs_protect_init(&fleet->protect, &rules, clock_product_ms());
     loop_timer_init(&fleet->protect_timer, options->base, on_protect_timer, fleet);
 }

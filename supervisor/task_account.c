@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void task_account_init(struct task_account *account, int64_t stale_ms, size_t max)
+void task_account_init(struct task_account *account, int64_t stale_ms, size_t max, int64_t now_ms)
 {
-    *account = (struct task_account){.stale_ms = stale_ms, .max = max};
+    *account = (struct task_account){.began_ms = now_ms, .stale_ms = stale_ms, .max = max};
 }
 
 static void free_task(struct task *task)
@@ -24,7 +24,7 @@ void task_account_clean_up(struct task_account *account)
         free_task(account->tasks[i]);
     free(account->tasks);
     account_totals_clean_up(&account->ended);
-    task_account_init(account, account->stale_ms, account->max);
+    *account = (struct task_account){.stale_ms = account->stale_ms, .max = account->max};
 }
 
 /* ---- the list ---- */
@@ -161,7 +161,8 @@ static void take_stats(struct post *post, const struct telemetry_line *line)
         post->account->late++;
         return;
     }
-    if (is_first && post->now_ms - task->started_ms >= TASK_HEARD_LATE_MS)
+    if (is_first &&
+        (task->started_ms < post->account->began_ms || post->now_ms - task->started_ms >= TASK_HEARD_LATE_MS))
         task->base = line->stats;
     worker_account_take(&task->account, line, post->now_ms);
     if (task_is_busy(task))

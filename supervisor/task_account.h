@@ -47,6 +47,7 @@ struct task {
 };
 
 struct task_account {
+    int64_t began_ms; /* a worker that was started before has worked unheard */
     int64_t stale_ms;
     size_t max;
     struct task **tasks; /* owned, by key */
@@ -60,7 +61,7 @@ struct task_account {
     uint64_t forgotten;
 };
 
-void task_account_init(struct task_account *account, int64_t stale_ms, size_t max);
+void task_account_init(struct task_account *account, int64_t stale_ms, size_t max, int64_t now_ms);
 void task_account_clean_up(struct task_account *account);
 
 enum task_post { TASK_POST_TAKEN, TASK_POST_BAD, TASK_POST_TOO_MANY };

@@ -97,6 +97,14 @@ static const struct status_route ROUTES[] = {
 
 /* ---- life ---- */
 
+int telemetry_server_check(const struct config *config, struct err *err)
+{
+    struct telemetry_server server = {.config = config};
+    int rc = read_token(&server, err);
+    bearer_token_wipe(&server.token);
+    return rc == 0 ? 0 : err_prefix(err, "%s", config->path);
+}
+
 /* Every worker keeps its connection, and in a deployment there are two generations. */
 static int connections_of(const struct config *config)
 {

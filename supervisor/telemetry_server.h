@@ -26,6 +26,10 @@ enum telemetry_answer {
 /* Takes one POST for the fleet called `fleet`. */
 typedef enum telemetry_answer telemetry_post_fn(void *arg, const char *fleet, const char *body, size_t len);
 
+/* Whether the token can be read: what "sluice check" asks beyond the file itself. Returns 0, or -1 with err.
+ */
+int telemetry_server_check(const struct config *config, struct err *err);
+
 /* Listens as config->telemetry says, which outlives the server. NULL with err: the address cannot be listened
  * on, the token cannot be read. */
 struct telemetry_server *telemetry_server_new(struct event_base *base, const struct config *config,

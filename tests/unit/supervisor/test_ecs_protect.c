@@ -49,7 +49,7 @@ static void start(void)
 {
     struct ecs_protect_rules rules = {.enabled = true, .minutes = MINUTES, .wait_ms = WAIT_MS};
     task_account_clean_up(&account);
-    task_account_init(&account, STALE_MS, 100);
+    task_account_init(&account, STALE_MS, 100, START);
     ecs_protect_init(&protect, &rules, START);
 }
 

@@ -207,7 +207,8 @@ END_TEST
 static bool all_told_waits(const struct local_fleet *fleet, int64_t count)
 {
     for (size_t i = 0; i < fleet->slot_count; i++)
-        if (fleet->slots[i]->account.hists == NULL || fleet->slots[i]->account.hists[TELEMETRY_HIST_wait_ms].count != count)
+        if (fleet->slots[i]->account.hists == NULL ||
+            fleet->slots[i]->account.hists[TELEMETRY_HIST_wait_ms].count != count)
             return false;
     return fleet->slot_count > 0;
 }

@@ -49,7 +49,7 @@ static enum task_post tell(const struct telling *t, int64_t now_ms)
 
 static void start(size_t max)
 {
-    task_account_init(&account, STALE_MS, max);
+    task_account_init(&account, STALE_MS, max, START);
 }
 
 static int64_t completed(void)
@@ -96,6 +96,8 @@ START_TEST(a_worker_that_has_worked_before_does_not_make_the_sums_leap)
     (void)TELL(now_ms + 4000, .task = "a", .completed = 100009, .bye = true);
     ck_assert_int_eq(completed(), 9);
     (void)TELL(now_ms, .task = "b", .started_ms = now_ms - 1000, .completed = 3);
+    ck_assert_int_eq(completed(), 12);
+    (void)TELL(now_ms, .task = "c", .started_ms = START - 1, .completed = 50); /* before we were there */
     ck_assert_int_eq(completed(), 12);
     task_account_clean_up(&account);
 }
