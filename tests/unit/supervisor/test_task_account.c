@@ -97,8 +97,12 @@ START_TEST(a_worker_that_has_worked_before_does_not_make_the_sums_leap)
     ck_assert_int_eq(completed(), 9);
     (void)TELL(now_ms, .task = "b", .started_ms = now_ms - 1000, .completed = 3);
     ck_assert_int_eq(completed(), 12);
-    (void)TELL(now_ms, .task = "c", .started_ms = START - 1, .completed = 50); /* before we were there */
-    ck_assert_int_eq(completed(), 12);
+    task_account_clean_up(&account);
+    start(10);
+    (void)TELL(START + 1000, .task = "c", .started_ms = START - 1,
+               .completed = 50); /* before we were there */
+    (void)TELL(START + 1000, .task = "d", .started_ms = START + 1, .completed = 2);
+    ck_assert_int_eq(completed(), 2);
     task_account_clean_up(&account);
 }
 END_TEST
