@@ -129,20 +129,19 @@ static void read_query(const struct rpc_call *call, const json_t *in, size_t num
 
 static int by_id(const void *a, const void *b)
 {
-    return strcmp((*(const struct query *const *)a)->id, (*(const struct query *const *)b)->id);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void refuse_duplicates(const struct rpc_call *call, const struct query *queries, size_t count)
 {
-    const struct query **sorted = xcalloc(count, sizeof(const struct query *));
+    const char **sorted = xcalloc(count, sizeof *sorted);
     for (size_t i = 0; i < count; i++)
-        sorted[i] = &queries[i];
+        sorted[i] = queries[i].id;
     qsort(sorted, count, sizeof *sorted, by_id);
     for (size_t i = 1; i < count; i++)
-        if (strcmp(sorted[i - 1]->id, sorted[i]->id) == 0)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
             rpc_fail(call, &CLOUDWATCH_VALIDATION,
-                     "The values for parameter id in MetricDataQueries are not unique: %.60s.",
-                     sorted[i]->id);
+                     "The values for parameter id in MetricDataQueries are not unique: %.60s.", sorted[i]);
     free(sorted);
 }
 
@@ -256,7 +255,7 @@ static void add_points(const struct rpc_call *call, const struct query *query, s
                        struct results *results)
 {
     int64_t kept_min = page->now_ms / METRICS_MINUTE_MS - METRICS_MINUTES;
-    int64_t last_min = page->now_ms / METRICS_MINUTE_MS + 2 * 60; /* custom points may be 2 h ahead */
+    int64_t last_min = page->now_ms / METRICS_MINUTE_MS + 120; /* custom points may be 2 h ahead */
     int64_t period = query->period_min;
     int64_t from = (page->start_min > kept_min ? page->start_min : kept_min) / period;
     int64_t to = ((page->end_min < last_min ? page->end_min : last_min) - 1) / period;
@@ -270,7 +269,7 @@ static void add_points(const struct rpc_call *call, const struct query *query, s
             return;
         }
         results->taken++;
-        (void)json_array_append_new(results->timestamps, json_integer((json_int_t)(at_min * 60)));
+        (void)json_array_append_new(results->timestamps, json_integer(at_min * 60));
         (void)json_array_append_new(results->values, json_real(value_of(&set, query->statistic)));
     }
 }

@@ -164,7 +164,7 @@ static int by_text(const void *a, const void *b)
 void dynamodb_list_tables(struct rpc_call *call)
 {
     const struct dynamodb *dynamodb = call->engine;
-    const char *names[DYNAMODB_TABLES_MAX];
+    const char *names[DYNAMODB_TABLES_MAX] = {NULL};
     size_t count = 0;
     size_t position = 0;
     for (const struct dynamodb_table *table = NULL;

@@ -65,7 +65,7 @@ static bool query_fails(void *arg)
     return faults_throw(rule, rule->entry_probability);
 }
 
-static void run_cloudwatch(const struct turn *turn, const struct rpc_op *op, struct rpc_call *call)
+static void run_cloudwatch(const struct turn *turn, const struct rpc_op *op, const struct rpc_call *call)
 {
     struct service *service = turn->service;
     bool has_main = turn->plan->is_needed && turn->plan->has_main && !turn->plan->main.after;
@@ -75,22 +75,24 @@ static void run_cloudwatch(const struct turn *turn, const struct rpc_op *op, str
         cloudwatch.query_fails = query_fails;
         cloudwatch.query_fails_arg = &turn->plan->main;
     }
-    call->engine = &cloudwatch;
-    call->now_ms = clock_product_ms();
-    service_roll_metrics(service, call->now_ms);
-    op->run(call);
+    struct rpc_call with = *call;
+    with.engine = &cloudwatch;
+    with.now_ms = clock_product_ms();
+    service_roll_metrics(service, with.now_ms);
+    op->run(&with);
 }
 
-static void run_dynamodb(const struct turn *turn, const struct rpc_op *op, struct rpc_call *call)
+static void run_dynamodb(const struct turn *turn, const struct rpc_op *op, const struct rpc_call *call)
 {
     struct dynamodb *dynamodb = &turn->service->dynamodb;
     dynamodb->reads_are_stale = turn->plan->is_needed && turn->plan->has_stale;
-    call->engine = dynamodb;
-    call->now_ms = clock_product_ms();
-    op->run(call);
+    struct rpc_call with = *call;
+    with.engine = dynamodb;
+    with.now_ms = clock_product_ms();
+    op->run(&with);
 }
 
-static void run_sts(const struct turn *turn, const struct rpc_op *op, struct rpc_call *call)
+static void run_sts(const struct turn *turn, const struct rpc_op *op, const struct rpc_call *call)
 {
     struct service *service = turn->service;
     struct sts sts = {.sessions = &service->auth.sessions,
@@ -99,12 +101,13 @@ static void run_sts(const struct turn *turn, const struct rpc_op *op, struct rpc
                       .caller = auth_caller(&service->auth, turn->http),
                       .is_expired = turn->plan->is_needed && turn->plan->has_main &&
                                     turn->plan->main.kind == FAULT_EXPIRED};
-    call->engine = &sts;
-    call->now_ms = clock_wall_ms();
-    op->run(call);
+    struct rpc_call with = *call;
+    with.engine = &sts;
+    with.now_ms = clock_wall_ms();
+    op->run(&with);
 }
 
-static void run_op(const struct turn *turn, struct rpc_call *call)
+static void run_op(const struct turn *turn, const struct rpc_call *call)
 {
     const struct rpc_op *op = &api_rpc_service(turn->api)->ops[turn->op - api_rpc_first_op(turn->api)];
     switch (turn->api) {

@@ -133,7 +133,7 @@ static void assume_role_with_web_identity(struct rpc_call *call)
     const char *token = rpc_text(call, call->in, "WebIdentityToken");
     if (rpc_ok(call) && (token == NULL || strlen(token) < 4 || strlen(token) > TOKEN_BYTES_MAX))
         refuse(call, "webIdentityToken", "Member must have length of 4 to 20000");
-    if (!rpc_ok(call))
+    if (!rpc_ok(call) || token == NULL)
         return;
     json_t *claims = claims_of(token);
     const json_t *end_s = json_object_get(claims, "exp");
