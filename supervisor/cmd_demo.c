@@ -223,6 +223,7 @@ static struct demo_report report_of(const struct demo *demo)
         .restarts = restarts_of(demo),
         .ecs = o->ecs,
         .ecs_start_latency_ms = o->ecs_start_latency,
+        .reporting_max = demo->sampler.reporting_max,
         .wall_s = demo->wall_s,
         .folder = o->keep ? demo->sandbox.folder : NULL,
     };

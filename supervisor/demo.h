@@ -89,7 +89,9 @@ struct demo {
     struct demo_options options;
     struct sandbox sandbox;
     struct demo_paths paths;
-    char mark[64]; /* "SLUICE_DEMO_MARK=<random>" in the environment of this demo's workers */
+    int telemetry_fd;   /* with --ecs: bound, never listens; keeps the port for the supervisor. -1: none */
+    int telemetry_port; /* where tasks POST their telemetry */
+    char mark[64];      /* "SLUICE_DEMO_MARK=<random>" in the environment of this demo's workers */
 
     struct event_base *base;
     struct aws_client *client;

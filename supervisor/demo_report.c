@@ -69,6 +69,7 @@ static void write_course(const struct demo_report *r, struct jsonw *w)
     jsonw_key_int(w, "threads_per_worker_min", r->threads_min);
     jsonw_key_int(w, "starts", (int64_t)r->starts);
     jsonw_key_int(w, "restarts", r->restarts);
+    jsonw_key_int(w, "reporting_max", r->reporting_max);
     key_number(w, "start_ready_ms_p50", r->start_ready_ms_p50);
     key_number(w, "start_ready_ms_p99", r->start_ready_ms_p99);
     key_number(w, "wall_s", r->wall_s);
@@ -246,11 +247,12 @@ static void say_course(const struct demo_report *r, struct strbuf *out)
                    "Workers    %" PRId64 " at the start, %" PRId64 " at the peak, %" PRId64 " at the end\n",
                    r->workers_min, s->peak_workers, demo_verdict_final_workers(r->samples));
     if (r->ecs && s->peak_desired >= 0)
-        strbuf_appendf(out,
-                       "           tasks of an ECS service that take %g s to start;\n"
-                       "           its desired count was %" PRId64 " at the peak and %" PRId64
-                       " at the end\n",
-                       (double)r->ecs_start_latency_ms / 1000.0, s->peak_desired, s->final_desired);
+        strbuf_appendf(
+            out,
+            "           tasks of an ECS service that take %g s to start;\n"
+            "           its desired count was %" PRId64 " at the peak and %" PRId64 " at the end;\n"
+            "           up to %" PRId64 " of them told the supervisor how busy they were\n",
+            (double)r->ecs_start_latency_ms / 1000.0, s->peak_desired, s->final_desired, r->reporting_max);
     if (s->first_scale_out_s >= 0 && s->scaled_in_s >= 0)
         strbuf_appendf(out, "           first growth seen after %.1f s, back at %" PRId64 " after %.0f s\n",
                        s->first_scale_out_s, r->workers_min, s->scaled_in_s);

@@ -24,6 +24,7 @@ struct demo_report {
     bool chaos;
     bool ecs;                     /* the workers are tasks of an ECS service */
     int64_t ecs_start_latency_ms; /* product; of them */
+    int64_t reporting_max;        /* of them: most that the supervisor heard of at once */
 
     /* what came of it; all borrowed */
     const struct demo_books *books;

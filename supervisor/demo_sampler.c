@@ -233,6 +233,8 @@ static void on_status(void *arg, const struct demo_status_report *report, const 
             (void)snprintf(s->decision, sizeof s->decision, "%s", report->decision);
         if (report->restarts > s->restarts)
             s->restarts = report->restarts;
+        if (report->reporting > s->reporting_max)
+            s->reporting_max = report->reporting;
         if (s->options.service == NULL)
             settle_threads(s);
         note_starts(s);

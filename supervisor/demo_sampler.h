@@ -64,6 +64,8 @@ struct demo_sampler {
     char decision[256];
     int64_t restarts; /* most that a supervisor reported: workers that ended without being told to */
 
+    int64_t reporting_max; /* most tasks whose telemetry reached the supervisor at once */
+
     long threads_min; /* of workers that were ready before and after they were counted; 0 none yet */
     struct demo_proc_worker *counted; /* owned: ready workers of the last sample, for threads_min */
     size_t counted_count;

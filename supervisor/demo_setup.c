@@ -8,12 +8,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MARK_NAME "SLUICE_DEMO_MARK"
+#define FLEET "orders"
 
 enum { MARK_LETTERS = 20 };
 
@@ -30,13 +34,34 @@ static void name_files(struct demo *demo)
     paths->task_logs = sandbox_path(folder, "tasks");
 }
 
+/* Tasks are told the port before the supervisor that listens there is started. Bound with SO_REUSEADDR, the
+ * port goes to nobody who asks for any, and can still be listened on by who names it. */
+static int reserve_port(struct demo *demo, struct err *err)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    int on = 1;
+
+    demo->telemetry_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (demo->telemetry_fd < 0 ||
+        setsockopt(demo->telemetry_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(demo->telemetry_fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        getsockname(demo->telemetry_fd, (struct sockaddr *)&address, &len) != 0)
+        return err_set(err, "a port of 127.0.0.1 for telemetry: %s", strerror(errno));
+    demo->telemetry_port = ntohs(address.sin_port);
+    return 0;
+}
+
 int demo_setup(struct demo *demo, struct err *err)
 {
+    demo->telemetry_fd = -1;
     if (sandbox_open(&demo->sandbox, "demo", err) != 0)
         return -1;
     name_files(demo);
     if (demo->options.ecs && mkdir(demo->paths.task_logs, 0700) != 0)
         return err_set(err, "%s: %s", demo->paths.task_logs, strerror(errno));
+    if (demo->options.ecs && reserve_port(demo, err) != 0)
+        return -1;
     (void)snprintf(demo->mark, sizeof demo->mark, "%s=", MARK_NAME);
     if (sandbox_random_letters(demo->mark + strlen(demo->mark), MARK_LETTERS, err) != 0)
         return -1;
@@ -45,7 +70,7 @@ int demo_setup(struct demo *demo, struct err *err)
 
 /* ---- what a worker is ---- */
 
-enum { VARIABLES_MAX = 5, COMMAND_MAX = 6 };
+enum { VARIABLES_MAX = 6, COMMAND_MAX = 6 };
 
 /* The same for a local process and for a task. */
 struct worker_plan {
@@ -53,7 +78,7 @@ struct worker_plan {
     const char *command[COMMAND_MAX]; /* NULL-terminated */
     struct demo_variable variables[VARIABLES_MAX];
     size_t variable_count;
-    char threads[24], slots[24], payment_time[48];
+    char threads[24], slots[24], payment_time[48], telemetry_url[64];
 };
 
 static void plan_worker(const struct demo *demo, struct worker_plan *plan)
@@ -71,8 +96,13 @@ static void plan_worker(const struct demo *demo, struct worker_plan *plan)
     plan->variables[plan->variable_count++] = (struct demo_variable){"PAYMENT_SLOTS", plan->slots};
     plan->variables[plan->variable_count++] = (struct demo_variable){"PAYMENT_TIME", plan->payment_time};
     plan->variables[plan->variable_count++] = (struct demo_variable){MARK_NAME, strchr(demo->mark, '=') + 1};
-    if (o->ecs)
-        plan->variables[plan->variable_count++] = (struct demo_variable){"SQS_QUEUE_URL", demo->queue.url};
+    if (!o->ecs)
+        return;
+    (void)snprintf(plan->telemetry_url, sizeof plan->telemetry_url, "http://127.0.0.1:%d/v1/telemetry/" FLEET,
+                   demo->telemetry_port);
+    plan->variables[plan->variable_count++] = (struct demo_variable){"SQS_QUEUE_URL", demo->queue.url};
+    plan->variables[plan->variable_count++] =
+        (struct demo_variable){"SLUICE_TELEMETRY_URL", plan->telemetry_url};
 }
 
 void demo_setup_create_service(struct demo *demo, void (*done)(void *arg, const struct err *err), void *arg)
@@ -115,6 +145,17 @@ static void write_ecs_fleet(struct jsonw *w)
     jsonw_key_str(w, "service", DEMO_SERVICE_NAME);
 }
 
+static void write_telemetry(const struct demo *demo, struct jsonw *w)
+{
+    char address[32];
+
+    (void)snprintf(address, sizeof address, "127.0.0.1:%d", demo->telemetry_port);
+    jsonw_key(w, "telemetry");
+    jsonw_object(w);
+    jsonw_key_str(w, "listen", address);
+    jsonw_end_object(w);
+}
+
 static void write_fleet(const struct demo *demo, struct jsonw *w)
 {
     jsonw_key(w, "fleet");
@@ -138,10 +179,12 @@ int demo_setup_write_config(const struct demo *demo, struct err *err)
     jsonw_object(&w);
     jsonw_key_str(&w, "socket", demo->paths.socket);
     jsonw_end_object(&w);
+    if (demo->options.ecs)
+        write_telemetry(demo, &w);
     jsonw_key(&w, "fleets");
     jsonw_array(&w);
     jsonw_object(&w);
-    jsonw_key_str(&w, "name", "orders");
+    jsonw_key_str(&w, "name", FLEET);
     jsonw_key(&w, "queue");
     jsonw_object(&w);
     jsonw_key_str(&w, "url", demo->queue.url);
@@ -176,6 +219,8 @@ void demo_setup_clean_up(struct demo *demo)
 {
     struct demo_paths *paths = &demo->paths;
 
+    if (demo->telemetry_port > 0)
+        (void)close(demo->telemetry_fd);
     sandbox_close(&demo->sandbox, demo->options.keep);
     free(paths->config);
     free(paths->state_dir);

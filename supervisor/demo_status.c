@@ -81,6 +81,8 @@ int demo_status_parse(const char *json, size_t len, struct demo_status_report *r
     read_words(change, report.change, sizeof report.change);
     report.change_seq = integer_or(json_object_get(json_object_get(change, "record"), "seq"), 0);
     report.restarts = integer_or(json_object_get(fleet, "restarts"), 0);
+    report.reporting =
+        integer_or(json_object_get(json_object_get(fleet, "telemetry"), "workers_reporting"), 0);
     report.desired = integer_or(json_object_get(fleet, "desired"), -1);
     read_workers(json_object_get(fleet, "workers"), &report);
     json_decref(root);

@@ -30,6 +30,7 @@ struct demo_status_worker {
 struct demo_status_report {
     int64_t desired;                    /* -1 unknown */
     int64_t restarts;                   /* processes that were started in the place of one that ended */
+    int64_t reporting;                  /* tasks whose telemetry reaches the supervisor; 0 without */
     struct demo_status_worker *workers; /* owned; those with a process */
     size_t worker_count;
     char decision[256]; /* the last decision in words, "" none yet */

@@ -31,6 +31,7 @@ def test_a_sale_on_ecs_is_good(sale):
     assert "Verdict    good: nothing lost, nothing paid twice" in text
     assert "ECS service flash-sale/order-processor-workers with a desired count of 2" in text
     assert "its desired count was 4 at the peak and 2 at the end" in text
+    assert report["reporting_max"] == 4  # all tasks' telemetry reached the supervisor
     assert programs_of(folder) == []
 
 

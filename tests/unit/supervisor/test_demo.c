@@ -164,7 +164,8 @@ END_TEST
 START_TEST(states_and_decisions_are_read_from_the_status)
 {
     static const char json[] =
-        "{\"v\":1,\"fleets\":[{\"desired\":25,\"restarts\":3,\"workers\":["
+        "{\"v\":1,\"fleets\":[{\"desired\":25,\"restarts\":3,\"telemetry\":{\"workers_reporting\":4},"
+        "\"workers\":["
         "{\"pid\":10,\"state\":\"ready\",\"busy\":5,\"start_ready_ms\":31},"
         "{\"pid\":11,\"state\":\"starting\"},{\"pid\":12,\"state\":\"stopping\",\"busy\":2},"
         "{\"pid\":0,\"state\":\"backoff\"}],"
@@ -176,6 +177,7 @@ START_TEST(states_and_decisions_are_read_from_the_status)
     ck_assert_msg(demo_status_parse(json, sizeof json - 1, &report, &err) == 0, "%s", err.text);
     ck_assert_int_eq(report.desired, 25);
     ck_assert_int_eq(report.restarts, 3);
+    ck_assert_int_eq(report.reporting, 4);
     ck_assert_uint_eq(report.worker_count, 3);
     ck_assert_int_eq(report.workers[0].state, DEMO_WORKER_READY);
     ck_assert_int_eq(report.workers[0].busy, 5);
