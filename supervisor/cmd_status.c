@@ -245,6 +245,26 @@ static void print_override(const json_t *fleet)
     strbuf_clean_up(&words);
 }
 
+/* What ECS tasks tell by HTTP, and what an order waits for. */
+static void print_telemetry(const json_t *telemetry, const json_t *protection)
+{
+    char age[32];
+    if (!json_is_object(telemetry))
+        return;
+    (void)printf(
+        "  tasks    %lld of %lld report%s, %lld silent, oldest word %s ago; %lld busy, %lld protected by "
+        "us\n",
+        (long long)number(telemetry, "workers_reporting"), (long long)number(telemetry, "workers_running"),
+        json_is_true(json_object_get(telemetry, "covers_all")) ? "" : " (busy is unknown)",
+        (long long)number(telemetry, "workers_silent"), span(number(telemetry, "age_ms"), age, sizeof age),
+        (long long)number(telemetry, "busy_workers"), (long long)number(protection, "by_us"));
+    print_line(protection, "order_waits_for", "a lower desired count waits");
+    print_line(protection, "error", "cannot be protected");
+    print_line(protection, "last_refusal", "ECS refused to protect a task");
+    if (json_is_true(json_object_get(protection, "kept_above_desired")))
+        (void)printf("           more run than desired: busy ones are protected\n");
+}
+
 static void print_fleet(const json_t *fleet)
 {
     const json_t *capacity = json_object_get(fleet, "capacity");
@@ -262,6 +282,8 @@ static void print_fleet(const json_t *fleet)
         (long long)number(fleet, "starting"), (long long)number(fleet, "stopping"),
         (long long)number(fleet, "backoff"), (long long)number(fleet, "orphans"));
     print_service(json_object_get(fleet, "service"));
+    if (json_is_object(json_object_get(fleet, "service")))
+        print_telemetry(json_object_get(fleet, "telemetry"), json_object_get(fleet, "protection"));
     if (totals != NULL)
         (void)printf("  done     %lld completed, %lld failed\n", (long long)number(totals, "completed"),
                      (long long)number(totals, "failed"));

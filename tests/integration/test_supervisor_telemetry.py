@@ -189,6 +189,8 @@ def test_readings_of_all_tasks_make_busy_known(fleet):
     supervisor = shop.supervise(policy={**QUICK, "scale_out_above": 1000})
     state = shop.wait_covered(2)
     assert state["ready"] == 2 and {w["state"] for w in state["workers"]} == {"ready"}
+    words = run_sluice("status", "--socket", supervisor.socket, env=shop.world.environment())
+    assert words.returncode == 0 and "tasks    2 of 2 report, 0 silent" in words.stdout, words.stdout + words.stderr
     shop.world.send(30)
     done = supervisor.wait_fleet(lambda f: f["totals"]["completed"] == 30, "30 messages")
     assert done["times"]["handle_ms"]["count"] <= 30 and done["telemetry"]["bad_posts"] == 0
