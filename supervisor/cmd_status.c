@@ -304,6 +304,27 @@ static void print_fleet(const json_t *fleet)
     }
 }
 
+/* Of two supervisors: which one this is. */
+static void print_role(const json_t *status)
+{
+    char since[32];
+    const json_t *ha = json_object_get(status, "ha");
+    bool leads = strcmp(text(status, "role"), "leader") == 0;
+    if (strcmp(text(ha, "type"), "none") == 0)
+        return;
+    (void)printf("%s for %s", leads ? "leader" : "follower",
+                 span(number(status, "now_ms") - number(status, "role_since_ms"), since, sizeof since));
+    if (!leads && json_is_string(json_object_get(ha, "holder")))
+        (void)printf(", %s leads", text(ha, "holder"));
+    if (!leads && json_is_integer(json_object_get(ha, "holder_pid")))
+        (void)printf(", pid %lld leads", (long long)number(ha, "holder_pid"));
+    if (json_is_string(json_object_get(ha, "last_error")))
+        (void)printf(", the lease cannot be reached: %s", text(ha, "last_error"));
+    if (json_is_string(json_object_get(ha, "save_error")))
+        (void)printf(", the shared state cannot be kept: %s", text(ha, "save_error"));
+    (void)printf("\n");
+}
+
 static void print_words(const json_t *status)
 {
     char age[32];
@@ -317,7 +338,8 @@ static void print_words(const json_t *status)
     (void)printf("\n");
     const json_t *polling = json_object_get(status, "polling");
     size_t fleets = json_array_size(json_object_get(status, "fleets"));
-    if (number(status, "fleets_started") < (json_int_t)fleets)
+    print_role(status);
+    if (strcmp(text(status, "role"), "leader") == 0 && number(status, "fleets_started") < (json_int_t)fleets)
         (void)printf("starting: %lld of %zu fleets\n", (long long)number(status, "fleets_started"), fleets);
     if (json_is_object(polling)) {
         (void)printf("polling  %.1f calls a minute, $%.2f a month (prices of %s)",

@@ -698,14 +698,18 @@ static void try_lock(struct daemon *daemon)
 
 static void on_lead(void *arg)
 {
-    set_leading(arg, true);
+    struct daemon *daemon = arg;
+    set_leading(daemon, true);
+    daemon->fleets_started = 0;
 }
 
 static void on_state(void *arg, size_t fleet, const char *text)
 {
-    const struct daemon *daemon = arg;
-    if (!daemon->draining)
-        fleet_control_start(daemon->fleets[fleet], text);
+    struct daemon *daemon = arg;
+    if (daemon->draining)
+        return;
+    fleet_control_start(daemon->fleets[fleet], text);
+    daemon->fleets_started++;
 }
 
 /* Workers of this host drain, ECS's go on; we follow, and may lead again when all of ours have left. */

@@ -5,6 +5,7 @@ desiredCount is written.
 """
 
 import json
+import signal
 import subprocess
 
 import pytest
@@ -49,12 +50,13 @@ def world(spawn):
 def supervise(tmp_path, world):
     started = []
 
-    def start():
-        config = configuration(tmp_path, world.queue_url, [], minimum=2, maximum=9,
-                               policy={"scale_in_after": "5s", "cooldown": "1s"})
+    def start(folder=tmp_path, **top):
+        folder.mkdir(exist_ok=True)
+        config = configuration(folder, world.queue_url, [], minimum=2, maximum=9,
+                               policy={"scale_in_after": "5s", "cooldown": "1s"}, **top)
         config["fleets"][0]["fleet"] = {"type": "ecs", "cluster": CLUSTER, "service": SERVICE, "describe": "1s"}
         env = harness.environment(world.url, speed=5, AWS_ACCESS_KEY_ID="AKIDEXAMPLE")
-        started.append(Supervisor(tmp_path, config, env))
+        started.append(Supervisor(folder, config, env))
         return started[-1]
 
     yield start
@@ -91,3 +93,27 @@ def test_a_scalable_target_is_seen_and_the_service_left_alone(world, supervise):
                           env=supervisor.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, check=False)
     assert done.returncode == 78
     assert [r["code"] for r in json.loads(done.stdout)["refusals"]] == ["ecs_autoscaling"]
+
+
+def test_the_lease_and_the_shared_state_are_understood_by_motos_dynamodb(world, supervise, tmp_path):
+    dynamodb = boto("dynamodb", world.url)
+    dynamodb.create_table(TableName="sluice", BillingMode="PAY_PER_REQUEST",
+                          AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                          KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}])
+    # A lease that was given back; nobody would wait until one of ten minutes ends.
+    dynamodb.put_item(TableName="sluice", Item={"id": {"S": "sale"}, "owner": {"S": ""}, "rvn": {"N": "1"}})
+    pair = {"ha": {"type": "dynamodb", "table": "sluice", "key": "sale", "lease": "10m", "heartbeat": "3s"}}
+    first = supervise(tmp_path / "a", **pair)
+    harness.wait_until(lambda: first.status()["role"] == "leader", what="a leader")
+    second = supervise(tmp_path / "b", **pair)
+    world.send(700)
+    world.wait_desired(9)
+    harness.wait_until(lambda: second.status()["ha"]["holder"] == first.status()["ha"]["owner"], what="a follower")
+    assert second.status()["role"] == "follower"
+    first.signal(signal.SIGTERM)
+    assert first.wait() == 0
+    harness.wait_until(lambda: second.status()["role"] == "leader", timeout_s=60, what="the handover")
+    second.wait_fleet(lambda f: f["decisions"] > 2 and f["desired"] == 9, "the state of the first")
+    item = dynamodb.get_item(TableName="sluice", Key={"id": {"S": "sale/fleet/orders"}}, ConsistentRead=True)["Item"]
+    assert json.loads(item["state"]["S"])["desired"] == 9
+    assert int(item["fence"]["N"]) == second.status()["ha"]["token"]

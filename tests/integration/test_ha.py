@@ -13,7 +13,7 @@ from ecs_client import Ecs
 from harness import BIN, wait_until
 from localaws_client import Client
 from relay import Relay
-from supervisor_harness import ORIGIN_MS, SPEED, Sqs, Supervisor, configuration, scripted
+from supervisor_harness import ORIGIN_MS, SPEED, Sqs, Supervisor, configuration, run_sluice, scripted
 from worker_harness import ledger, order
 
 QUICK = {"scale_in_after": "5s", "cooldown": "2s"}
@@ -261,6 +261,7 @@ def test_a_clean_stop_hands_over_at_once_and_a_follower_takes_no_orders(pair):
     shop.wait_desired(20)
     wait_until(lambda: b.status()["ha"]["holder"] == a.status()["ha"]["owner"], what="the follower to see the leader")
     assert [(n, o) for n, o, _ in shop.log if n == "b" and "Item" not in o] == []  # it looks at the lease, and at no more
+    assert f", {a.status()['ha']['owner']} leads\n" in run_sluice("status", "--socket", b.socket, env=b.env).stdout
     assert order_scale(b) == 409 and b.fleet()["override"] is None
     a.signal(signal.SIGTERM)
     assert a.wait() == 0
@@ -295,6 +296,12 @@ def test_of_two_on_one_host_one_waits_for_the_lock(pair):
     b = shop.supervise("b", ha=lock, state="host")
     status = wait_role(b, "follower")
     assert status["ha"] == {"type": "lock_file", "holder_pid": a.popen.pid}
+    words = run_sluice("status", "--socket", b.state_dir / "admin.sock.follower", env=b.env).stdout
+    assert f", pid {a.popen.pid} leads\n" in words and "starting: " not in words
+    b.signal(signal.SIGTERM)
+    assert b.wait() == 0
+    b = shop.supervise("b", ha=lock, state="host")
+    wait_role(b, "follower")
     shop.send(700)
     shop.wait_desired(20)
     wait_until(lambda: json.loads((a.state_dir / "orders.state.json").read_text())["desired"] == 20, what="the state")
