@@ -21,6 +21,7 @@ struct command {
 static const struct command COMMANDS[] = {
     {"run", "supervise the fleets of a configuration file until told to stop", cmd_run},
     {"check", "check a configuration file, and whether this host and the queue fit it", cmd_check},
+    {"doctor", "say which credentials, endpoints and permissions there are, and what is missing", cmd_doctor},
     {"status", "show what a running supervisor sees and does", cmd_status},
     {"health", "tell whether a running supervisor is alive, or ready", cmd_health},
     {"explain", "tell why a fleet has the size it has, and its last changes", cmd_explain},

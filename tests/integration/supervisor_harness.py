@@ -191,9 +191,9 @@ def run_sluice(*arguments, env=None, **popen):
 class World:
     """An endpoint with a queue called orders, and a way to start supervisors on it; all run at the same speed."""
 
-    def __init__(self, folder, localaws):
+    def __init__(self, folder, localaws, args=()):
         self.folder = folder
-        self.server = localaws(speed=SPEED, origin_ms=ORIGIN_MS)
+        self.server = localaws(speed=SPEED, origin_ms=ORIGIN_MS, args=args)
         self.sqs = Sqs(self.server.url)
         self.queue_url = self.sqs.create("orders")
         self.started = []
