@@ -224,6 +224,11 @@ static void try_probe(struct doctor *doctor, const struct doctor_probe *probe,
     struct strbuf body = STRBUF_INIT;
     struct jsonw w = JSONW_INIT(&body);
     char text[800];
+    if (probe->untried != NULL) {
+        add_line(doctor, "permission", subject->fleet, probe->action, DOCTOR_SKIPPED, "not tried: %s",
+                 probe->untried);
+        return;
+    }
     if (probe->on_queue && subject->queue_url == NULL) {
         add_line(doctor, "permission", subject->fleet, probe->action, DOCTOR_SKIPPED,
                  "not tried: the queue's URL is not known");
@@ -235,7 +240,8 @@ static void try_probe(struct doctor *doctor, const struct doctor_probe *probe,
     struct aws_json_call call = {.service = probe->service,
                                  .target = probe->target,
                                  .content_type = probe->content_type,
-                                 .query_mode = strcmp(probe->service, "sqs") == 0,
+                                 .query_mode = strcmp(probe->service, "sqs") == 0 ||
+                                               strcmp(probe->service, "monitoring") == 0,
                                  .queue_url = probe->on_queue ? subject->queue_url : NULL,
                                  .body = strbuf_str(&body),
                                  .body_len = body.len};
@@ -319,7 +325,8 @@ static bool open_client(struct doctor *doctor, const struct config_fleet *fleet,
 
 static void look_at(struct doctor *doctor, const struct config *config, const struct config_fleet *fleet)
 {
-    struct doctor_subject subject = {config, fleet, fleet != NULL ? fleet->queue.url : NULL};
+    struct doctor_subject subject = {config, fleet, fleet != NULL ? fleet->queue.url : NULL,
+                                     clock_product_ms()};
     const char *region = fleet != NULL               ? config_fleet_region(config, fleet)
                          : config->ha.region != NULL ? config->ha.region
                                                      : config->region;
@@ -347,7 +354,7 @@ static void look_at_all(struct doctor *doctor, const struct config *config, cons
     for (size_t i = 0; i < config->fleet_count; i++)
         if (only == NULL || only == &config->fleets[i])
             look_at(doctor, config, &config->fleets[i]);
-    if (config->ha.type == HA_DYNAMODB)
+    if (config->ha.type == HA_DYNAMODB || config->metrics[METRICS_CLOUDWATCH].enabled)
         look_at(doctor, config, NULL);
 }
 

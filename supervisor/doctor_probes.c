@@ -42,6 +42,16 @@ static bool is_lease(const struct doctor_subject *subject)
     return subject->fleet == NULL && subject->config->ha.type == HA_DYNAMODB;
 }
 
+static bool is_metered(const struct doctor_subject *subject)
+{
+    return subject->fleet != NULL && subject->fleet->queue.cloudwatch.mode != CLOUDWATCH_OFF;
+}
+
+static bool is_publisher(const struct doctor_subject *subject)
+{
+    return subject->fleet == NULL && subject->config->metrics[METRICS_CLOUDWATCH].enabled;
+}
+
 /* ---- bodies ---- */
 
 static void write_queue_name(const struct doctor_subject *subject, struct jsonw *w)
@@ -118,6 +128,37 @@ static void write_scalable_target(const struct doctor_subject *subject, struct j
     jsonw_end_array(w);
 }
 
+static void write_metric(const struct doctor_subject *subject, struct jsonw *w)
+{
+    enum { WINDOW_MS = 180000 };
+    const char *slash = subject->queue_url != NULL ? strrchr(subject->queue_url, '/') : NULL;
+    jsonw_key_int(w, "StartTime", (subject->now_ms - WINDOW_MS) / 1000);
+    jsonw_key_int(w, "EndTime", subject->now_ms / 1000);
+    jsonw_key(w, "MetricDataQueries");
+    jsonw_array(w);
+    jsonw_object(w);
+    jsonw_key_str(w, "Id", "sent");
+    jsonw_key(w, "MetricStat");
+    jsonw_object(w);
+    jsonw_key_str(w, "Stat", "Sum");
+    jsonw_key_int(w, "Period", 60);
+    jsonw_key(w, "Metric");
+    jsonw_object(w);
+    jsonw_key_str(w, "Namespace", "AWS/SQS");
+    jsonw_key_str(w, "MetricName", "NumberOfMessagesSent");
+    jsonw_key(w, "Dimensions");
+    jsonw_array(w);
+    jsonw_object(w);
+    jsonw_key_str(w, "Name", "QueueName");
+    jsonw_key_str(w, "Value", slash != NULL ? slash + 1 : "none");
+    jsonw_end_object(w);
+    jsonw_end_array(w);
+    jsonw_end_object(w);
+    jsonw_end_object(w);
+    jsonw_end_object(w);
+    jsonw_end_array(w);
+}
+
 static void write_lease_key(const struct doctor_subject *subject, struct jsonw *w)
 {
     jsonw_key_str(w, "TableName", subject->config->ha.table);
@@ -139,34 +180,56 @@ static void write_lease_update(const struct doctor_subject *subject, struct json
 
 /* ---- the table ---- */
 
+#define ECS_CALL(name)                                                                                       \
+    .action = "ecs:" name, .service = "ecs", .content_type = JSON_1_1,                                       \
+    .target = "AmazonEC2ContainerServiceV20141113." name
+#define SQS_CALL(name)                                                                                       \
+    .action = "sqs:" name, .service = "sqs", .content_type = JSON_1_0, .target = "AmazonSQS." name
+#define DYNAMODB_CALL(name)                                                                                  \
+    .action = "dynamodb:" name, .service = "dynamodb", .content_type = JSON_1_0,                             \
+    .target = "DynamoDB_20120810." name
+#define CLOUDWATCH_CALL(name)                                                                                \
+    .action = "cloudwatch:" name, .service = "monitoring", .content_type = JSON_1_0,                         \
+    .target = "GraniteServiceVersion20100801." name
+
 const struct doctor_probe DOCTOR_PROBES[] = {
-    {"sqs:GetQueueUrl", "sqs", "AmazonSQS.GetQueueUrl", JSON_1_0, "finds the queue by its name", NULL, false,
-     false, is_named_queue, write_queue_name},
-    {"sqs:GetQueueAttributes", "sqs", "AmazonSQS.GetQueueAttributes", JSON_1_0, "reads the queue's depth",
-     NULL, false, true, is_fleet, write_attributes},
-    {"sqs:DeleteMessage", "sqs", "AmazonSQS.DeleteMessage", JSON_1_0, "workers delete what is done",
-     "ReceiptHandleIsInvalid InvalidParameterValue", false, true, is_local, write_handle},
-    {"sqs:ChangeMessageVisibility", "sqs", "AmazonSQS.ChangeMessageVisibility", JSON_1_0,
-     "workers extend what they work on", "ReceiptHandleIsInvalid InvalidParameterValue MessageNotInflight",
-     false, true, is_local, write_visibility},
-    {"ecs:DescribeServices", "ecs", "AmazonEC2ContainerServiceV20141113.DescribeServices", JSON_1_1,
-     "sees the service", NULL, false, false, is_ecs, write_services},
-    {"ecs:UpdateService", "ecs", "AmazonEC2ContainerServiceV20141113.UpdateService", JSON_1_1,
-     "sets the desired count", NULL, false, false, is_ecs, write_service},
-    {"ecs:ListTasks", "ecs", "AmazonEC2ContainerServiceV20141113.ListTasks", JSON_1_1,
-     "finds tasks that stop or do not start", NULL, false, false, is_ecs, write_list},
-    {"ecs:DescribeTasks", "ecs", "AmazonEC2ContainerServiceV20141113.DescribeTasks", JSON_1_1,
-     "tells why tasks stopped", NULL, false, false, is_ecs, write_no_task},
-    {"ecs:UpdateTaskProtection", "ecs", "AmazonEC2ContainerServiceV20141113.UpdateTaskProtection", JSON_1_1,
-     "keeps busy tasks in a scale-in", "InvalidParameterException ResourceNotFoundException", true, false,
-     is_ecs, write_protection},
-    {"application-autoscaling:DescribeScalableTargets", "application-autoscaling",
-     "AnyScaleFrontendService.DescribeScalableTargets", JSON_1_1, "sees whether somebody else scales", NULL,
-     true, false, is_ecs, write_scalable_target},
-    {"dynamodb:GetItem", "dynamodb", "DynamoDB_20120810.GetItem", JSON_1_0, "reads the lease", NULL, false,
-     false, is_lease, write_lease_key},
-    {"dynamodb:UpdateItem", "dynamodb", "DynamoDB_20120810.UpdateItem", JSON_1_0, "takes the lease",
-     "ConditionalCheckFailedException", false, false, is_lease, write_lease_update},
+    {SQS_CALL("GetQueueUrl"), .purpose = "finds the queue by its name", .applies = is_named_queue,
+     .write_body = write_queue_name},
+    {SQS_CALL("GetQueueAttributes"), .purpose = "reads the queue's depth", .on_queue = true,
+     .applies = is_fleet, .write_body = write_attributes},
+    {SQS_CALL("ReceiveMessage"), .untried = "it would take a message from the workers", .applies = is_local},
+    {SQS_CALL("DeleteMessage"), .purpose = "workers delete what is done",
+     .proofs = "ReceiptHandleIsInvalid InvalidParameterValue", .on_queue = true, .applies = is_local,
+     .write_body = write_handle},
+    {SQS_CALL("ChangeMessageVisibility"), .purpose = "workers extend what they work on",
+     .proofs = "ReceiptHandleIsInvalid InvalidParameterValue MessageNotInflight", .on_queue = true,
+     .applies = is_local, .write_body = write_visibility},
+    {ECS_CALL("DescribeServices"), .purpose = "sees the service", .applies = is_ecs,
+     .write_body = write_services},
+    {ECS_CALL("UpdateService"), .purpose = "sets the desired count", .applies = is_ecs,
+     .write_body = write_service},
+    {ECS_CALL("ListTasks"), .purpose = "finds tasks that stop or do not start", .applies = is_ecs,
+     .write_body = write_list},
+    {ECS_CALL("DescribeTasks"), .purpose = "tells why tasks stopped", .applies = is_ecs,
+     .write_body = write_no_task},
+    {ECS_CALL("UpdateTaskProtection"), .purpose = "keeps busy tasks in a scale-in",
+     .proofs = "InvalidParameterException ResourceNotFoundException", .optional = true, .applies = is_ecs,
+     .write_body = write_protection},
+    {.action = "application-autoscaling:DescribeScalableTargets",
+     .service = "application-autoscaling",
+     .target = "AnyScaleFrontendService.DescribeScalableTargets",
+     .content_type = JSON_1_1,
+     .purpose = "sees whether somebody else scales",
+     .optional = true,
+     .applies = is_ecs,
+     .write_body = write_scalable_target},
+    {CLOUDWATCH_CALL("GetMetricData"), .purpose = "reads rates, age, and depth in SQS's absence",
+     .applies = is_metered, .write_body = write_metric},
+    {CLOUDWATCH_CALL("PutMetricData"), .untried = "it would publish a metric", .applies = is_publisher},
+    {DYNAMODB_CALL("GetItem"), .purpose = "reads the lease", .applies = is_lease,
+     .write_body = write_lease_key},
+    {DYNAMODB_CALL("UpdateItem"), .purpose = "takes the lease", .proofs = "ConditionalCheckFailedException",
+     .applies = is_lease, .write_body = write_lease_update},
 };
 const size_t DOCTOR_PROBE_COUNT = sizeof DOCTOR_PROBES / sizeof DOCTOR_PROBES[0];
 

@@ -16,12 +16,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* What a probe is about; fleet is NULL for probes of the lease. */
+/* What a probe is about; fleet is NULL for probes of what the whole supervisor does. */
 struct doctor_subject {
     const struct config *config;
     const struct config_fleet *fleet;
     const char *queue_url; /* of the fleet; NULL: not known */
+    int64_t now_ms;        /* product time, epoch ms */
 };
 
 struct doctor_probe {
@@ -32,8 +34,9 @@ struct doctor_probe {
     const char *purpose; /* why it is needed, in a few words */
     /* Error codes that come only to those who may, separated by spaces; NULL: only success shows it. */
     const char *proofs;
-    bool optional; /* denied is a warning: Sluice does without */
-    bool on_queue; /* the queue's URL decides the endpoint, and must be known */
+    bool optional;       /* denied is a warning: Sluice does without */
+    bool on_queue;       /* the queue's URL decides the endpoint, and must be known */
+    const char *untried; /* why it cannot be tried without doing something; NULL: it can */
     bool (*applies)(const struct doctor_subject *subject);
     void (*write_body)(const struct doctor_subject *subject, struct jsonw *w); /* members of the object */
 };
