@@ -123,6 +123,21 @@ int file_write_unsynced(const char *path, const void *bytes, size_t len, mode_t 
     return replace_file(path, bytes, len, mode, false, err);
 }
 
+int file_overwrite(const char *path, const void *bytes, size_t len)
+{
+    struct stat info;
+    int rc = -ESTALE;
+    int fd = len <= FILE_OVERWRITE_MAX ? open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+    if (fd < 0)
+        return rc;
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1 && info.st_size == (off_t)len) {
+        ssize_t put = pwrite(fd, bytes, len, 0);
+        rc = put == (ssize_t)len ? 0 : put < 0 ? -errno : -EIO;
+    }
+    (void)close(fd);
+    return rc;
+}
+
 static pid_t read_holder(int fd)
 {
     char text[32] = "";

@@ -21,6 +21,14 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, mode_t mo
  * cut may leave less. For what can be lost, written from where nobody may wait. */
 int file_write_unsynced(const char *path, const void *bytes, size_t len, mode_t mode, struct err *err);
 
+/* Writes over a file of just this length, at most FILE_OVERWRITE_MAX bytes, with one write: a crash of the
+ * program leaves the old or the new content, since the kernel copies a page whole, and a power cut as much as
+ * the disk writes of one block. No new file comes into being, which is ten times as cheap on ext4 when
+ * hundreds of files are renewed a second. Returns 0; -ESTALE when there is no such file of this length (write
+ * it anew); or another negative errno. */
+enum { FILE_OVERWRITE_MAX = 4096 };
+int file_overwrite(const char *path, const void *bytes, size_t len);
+
 /* Opens (creating, 0600) and flocks path without waiting; writes our pid into it. Returns the fd
  * (close-on-exec, keeps the lock until closed), -EWOULDBLOCK when held (*ret_holder gets the pid read from
  * it, 0 unknown), or another negative errno with err. */

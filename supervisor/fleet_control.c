@@ -332,7 +332,9 @@ static int64_t on_base(void *arg, int64_t desired, bool is_drift)
         is_drift ? "adopted the foreign desired count as the new base" : "took the desired count as the base",
         LOG_STR("fleet", control->options.fleet->name), LOG_INT("from", from), LOG_INT("told", desired),
         LOG_INT("base", made));
-    save_state(control, STATE_FILE_SYNCED);
+    /* At a first start the service itself keeps the count; many fleets start at once, and each would wait for
+     * the disk. */
+    save_state(control, is_drift ? STATE_FILE_SYNCED : STATE_FILE_LAZY);
     return made;
 }
 

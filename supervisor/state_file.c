@@ -11,9 +11,21 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PAD_BYTES = 512 };
+
 static void state_path(struct strbuf *path, const char *state_dir, const char *fleet)
 {
     strbuf_appendf(path, "%s/%s.state.json", state_dir, fleet);
+}
+
+/* The text's last character is a newline: spaces before it, up to a multiple of PAD_BYTES, so that the next
+ * state is as long and can be written over this one. */
+static void pad(struct strbuf *text)
+{
+    text->len--;
+    while (text->len % PAD_BYTES != PAD_BYTES - 1)
+        strbuf_append_char(text, ' ');
+    strbuf_append_char(text, '\n');
 }
 
 size_t state_text_write(const char *fleet, const struct controller *controller, int64_t now_ms,
@@ -67,11 +79,15 @@ int state_file_save(const char *state_dir, const char *fleet, const struct contr
     const char *news = text.data + start;
     if (care == STATE_FILE_LAZY && strcmp(strbuf_str(written), news) == 0)
         goto done;
-    rc = care == STATE_FILE_LAZY ? file_write_unsynced(strbuf_str(&path), text.data, text.len, 0600, err)
-                                 : file_write_atomic(strbuf_str(&path), text.data, text.len, 0600, err);
+    size_t news_len = text.len - start;
+    pad(&text);
+    if (care == STATE_FILE_SYNCED)
+        rc = file_write_atomic(strbuf_str(&path), text.data, text.len, 0600, err);
+    else if (file_overwrite(strbuf_str(&path), text.data, text.len) != 0)
+        rc = file_write_unsynced(strbuf_str(&path), text.data, text.len, 0600, err);
     strbuf_clear(written);
     if (rc == 0)
-        strbuf_append_str(written, news);
+        strbuf_append(written, text.data + start, news_len);
 done:
     strbuf_clean_up(&path);
     strbuf_clean_up(&text);

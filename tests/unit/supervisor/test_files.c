@@ -402,7 +402,18 @@ START_TEST(a_lazy_save_writes_news_alone_and_a_synced_one_always)
     ck_assert_int_eq(controller_adopt(controller, 9), 9);
     ck_assert_int_eq(
         state_file_save(g_dir, "orders", controller, START_MS + 3, STATE_FILE_LAZY, &written, &err), 0);
+    ck_assert_uint_eq(stat_of(name).st_ino, second); /* over the old one: as long, and one write */
+    ck_assert_int_eq(stat_of(name).st_size % 512, 0);
+    struct controller *read = make_controller();
+    ck_assert_int_eq(state_file_load(g_dir, "orders", read, &err), STATE_FILE_RESTORED);
+    ck_assert_int_eq(controller_desired(read), 9);
+    controller_destroy(read);
+    ck_assert_int_eq(truncate(path_of(name), 100), 0); /* not ours any more: a new one */
+    ck_assert_int_eq(controller_adopt(controller, 8), 8);
+    ck_assert_int_eq(
+        state_file_save(g_dir, "orders", controller, START_MS + 4, STATE_FILE_LAZY, &written, &err), 0);
     ck_assert_uint_ne(stat_of(name).st_ino, second);
+    ck_assert_int_eq(stat_of(name).st_size % 512, 0);
     (void)close(keeps_number);
     strbuf_clean_up(&written);
     controller_destroy(controller);
