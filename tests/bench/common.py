@@ -18,11 +18,11 @@ WINDOW = 64  # requests on the wire at once while sending
 CPUCLOCK_SCHED = 2  # linux/posix-timers.h: the nanoseconds that all threads of a process ran
 
 
-def call(url, operation, **body):
+def call(url, operation, prefix="AmazonSQS", content="1.0", **body):
     request = urllib.request.Request(
         url,
         data=json.dumps(body).encode(),
-        headers={"X-Amz-Target": f"AmazonSQS.{operation}", "Content-Type": "application/x-amz-json-1.0"},
+        headers={"X-Amz-Target": f"{prefix}.{operation}", "Content-Type": f"application/x-amz-json-{content}"},
     )
     with urllib.request.urlopen(request, timeout=60) as reply:
         return json.loads(reply.read() or b"{}")

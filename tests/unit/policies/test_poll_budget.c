@@ -108,6 +108,36 @@ START_TEST(the_urgent_ones_keep_their_interval_and_the_quiet_ones_give_way)
 }
 END_TEST
 
+START_TEST(the_emptier_the_bucket_the_longer_the_intervals_the_quiet_ones_first)
+{
+    static const struct {
+        double level;
+        bool quiet, urgent;
+    } CASES[] = {{1, false, false}, {0.61, false, false}, {0.5, true, false}, {0.36, true, false},
+                 {0.3, true, true}, {0.1, true, true},    {0, true, true}};
+    double before[2] = {1, 1};
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct poll_budget budget;
+        struct poll_share quiet = {.urgent = false};
+        struct poll_share urgent = {.urgent = false};
+        poll_budget_init(&budget, 600, START_MS);
+        poll_budget_want(&budget, &quiet, false, 3000);
+        poll_budget_want(&budget, &urgent, true, 1000);
+        poll_budget_spend(&budget, budget.burst * (1 - CASES[i].level), START_MS);
+        double now[2] = {poll_budget_stretch(&budget, false, START_MS),
+                         poll_budget_stretch(&budget, true, START_MS)};
+        ck_assert_int_eq(now[0] > 1, CASES[i].quiet);
+        ck_assert_int_eq(now[1] > 1, CASES[i].urgent);
+        ck_assert_double_ge(now[0], before[0]);
+        ck_assert_double_ge(now[1], before[1]);
+        before[0] = now[0];
+        before[1] = now[1];
+    }
+    ck_assert_double_eq_tol(before[1], 1000 / 540.0, 1e-9); /* a tenth is the quiet ones' */
+    ck_assert_double_eq_tol(before[0], 3000 / 60.0, 1e-9);
+}
+END_TEST
+
 START_TEST(when_all_are_urgent_but_a_few_these_do_not_starve)
 {
     struct world world = world_make(600, 90, 1000);
@@ -186,6 +216,7 @@ END_TEST
 UNIT_MAIN("poll_budget", without_a_budget_everything_passes, a_budget_that_is_large_enough_stretches_nothing,
           over_a_long_time_no_more_is_spent_than_the_budget,
           the_urgent_ones_keep_their_interval_and_the_quiet_ones_give_way,
+          the_emptier_the_bucket_the_longer_the_intervals_the_quiet_ones_first,
           when_all_are_urgent_but_a_few_these_do_not_starve,
           what_was_saved_lets_a_sudden_load_be_seen_quickly, what_must_go_goes_on_credit_and_is_counted,
           calls_a_minute_are_those_of_the_last_minutes)

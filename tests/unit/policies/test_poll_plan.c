@@ -325,6 +325,18 @@ START_TEST(a_journal_of_slow_polls_replays)
 }
 END_TEST
 
+START_TEST(what_another_source_tells_does_not_make_polls_succeed)
+{
+    struct planned p = plan_open(NULL, SLOW_MS);
+    plan_calm(&p, 0);
+    reading_set(&p.obs.depth_source, DEPTH_SOURCE_CLOUDWATCH, p.now_ms);
+    reading_set(&p.obs.depth_max_age_ms, 600000, p.now_ms);
+    ck_assert_int_eq(plan_poll(&p, 0), QUICK_MS);
+    ck_assert_int_eq(p.want.reason, POLL_FAILING);
+    plan_close(&p);
+}
+END_TEST
+
 START_TEST(reasons_have_words)
 {
     ck_assert_str_eq(poll_reason_name(POLL_MOVING), "moving");
@@ -342,4 +354,5 @@ UNIT_MAIN("poll_plan", a_quiet_queue_is_read_ever_more_seldom, a_fixed_interval_
           a_gap_beyond_three_slow_intervals_starts_the_wait_anew,
           an_interval_made_short_again_does_not_make_the_last_reading_late,
           a_fleet_that_could_shrink_is_read_five_times_in_scale_in_after,
-          a_configured_stale_after_bounds_the_interval, a_journal_of_slow_polls_replays, reasons_have_words)
+          a_configured_stale_after_bounds_the_interval, a_journal_of_slow_polls_replays,
+          what_another_source_tells_does_not_make_polls_succeed, reasons_have_words)
