@@ -280,6 +280,7 @@ START_TEST(a_configured_stale_after_bounds_the_interval)
     ck_assert_int_eq(p.interval_ms, 10000);
     p.now_ms += 30001; /* and it does not follow */
     p.obs.visible.at_ms = p.now_ms - 30001;
+    reading_set(&p.obs.poll_interval, 60000, p.now_ms);
     controller_step(p.ctl, &p.obs, p.now_ms, &p.last);
     ck_assert_int_eq(p.last.why, DECISION_WHY_VISIBLE_STALE);
     plan_close(&p);
