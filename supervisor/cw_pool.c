@@ -221,7 +221,7 @@ static void send_round(struct cw_pool *pool, struct cw_member *first, int64_t no
     struct round *round = xcalloc(1, sizeof *round);
     round->pool = pool;
     round->period_ms = first->options.period_ms;
-    round->members = xcalloc(CLOUDWATCH_QUERIES_MAX, sizeof *round->members);
+    round->members = xcalloc(CLOUDWATCH_QUERIES_MAX, sizeof(struct cw_member *));
     round->first_query = xcalloc(CLOUDWATCH_QUERIES_MAX + 1, sizeof *round->first_query);
     round->queries = xcalloc(CLOUDWATCH_QUERIES_MAX, sizeof *round->queries);
     cw_window(now_ms, round->period_ms, first->options.windows, &round->start_ms, &round->end_ms);

@@ -215,8 +215,10 @@ void publisher_destroy(struct publisher *publisher)
     if (publisher == NULL)
         return;
     while (publisher->puts != NULL) {
-        aws_call_cancel(publisher->puts->call);
-        free_put(publisher->puts);
+        struct put *put = publisher->puts;
+        publisher->puts = put->next;
+        aws_call_cancel(put->call);
+        free(put);
     }
     for (int i = 0; i < METRICS_WAYS; i++)
         loop_timer_clean_up(&publisher->timers[i]);
