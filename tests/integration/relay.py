@@ -11,12 +11,13 @@ THROTTLED = {"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputEx
 
 
 class Relay(http.server.ThreadingHTTPServer):
-    """Forwards to `url`. `log` is shared: (name of this relay, operation, body) in the order of forwarding."""
+    """Forwards to `url`. `log` is shared: (name of this relay, operation, body) in the order of forwarding; `signed` has the
+    service of each one's signature beside it: (service, operation, body)."""
 
     daemon_threads = True
 
     def __init__(self, name, url, log):
-        self.name, self.log = name, log
+        self.name, self.log, self.signed = name, log, []
         self.netloc = urllib.parse.urlsplit(url).netloc
         self.throttled, self.dropped = "", ""  # targets with this text in them
         self.held = {}  # operation: event that lets its replies go
@@ -43,6 +44,14 @@ class Relay(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
+def read_call(target, body):
+    """Operation and members of a call in AWS JSON or, without a target, in the Query protocol."""
+    if target:
+        return target.rsplit(".", 1)[-1], json.loads(body or b"{}")
+    members = {key: values[0] for key, values in urllib.parse.parse_qs(body.decode()).items()}
+    return members.get("Action", ""), members
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 120
@@ -51,14 +60,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         relay = self.server
         body = self.rfile.read(int(self.headers["Content-Length"]))
         target = self.headers.get("X-Amz-Target", "")
-        operation = target.rsplit(".", 1)[-1]
+        operation, members = read_call(target, body)
         if relay.dropped and relay.dropped in target:
             self.close_connection = True
             return
         if relay.throttled and relay.throttled in target:
             self.answer(400, [("Content-Type", "application/x-amz-json-1.0")], json.dumps(THROTTLED).encode())
             return
-        relay.log.append((relay.name, operation, json.loads(body or b"{}")))
+        relay.log.append((relay.name, operation, members))
+        scope = self.headers.get("Authorization", "").partition("Credential=")[2].partition(",")[0].split("/")
+        relay.signed.append((scope[3] if len(scope) == 5 else None, operation, members))
         connection = http.client.HTTPConnection(relay.netloc, timeout=120)
         connection.putrequest("POST", self.path, skip_host=True, skip_accept_encoding=True)
         for key, value in self.headers.items():
