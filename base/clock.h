@@ -43,8 +43,8 @@ int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_ns(void);
 
-/* CLOCK_BOOTTIME, ms; only differences mean anything. Goes on while the machine is suspended, in which a lease
- * that others watch runs out. */
+/* CLOCK_BOOTTIME, ms; only differences mean anything. Goes on while the machine is suspended, in which a
+ * lease that others watch runs out. */
 int64_t clock_boot_ms(void);
 
 /* Length of a product-time span in real microseconds (span / N, rounded up; negative spans give 0). */

@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/nowait_output.h"
 #include "base/status_server.h"
 #include "worker/emf.h"
-#include "base/nowait_output.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -3,9 +3,9 @@
 #include "tests/unit/unit.h"
 
 #include "base/emf_line.h"
+#include "base/nowait_output.h"
 #include "worker/emf.h"
 #include "worker/metrics.h"
-#include "base/nowait_output.h"
 
 #include <fcntl.h>
 #include <jansson.h>
