@@ -21,7 +21,7 @@ static const char *const NAMES[] = {
 };
 
 static const char *const SENTENCES[] = {
-#define X(upper, name, sentence) [POLL_##upper] = sentence,
+#define X(upper, name, sentence) [POLL_##upper] = (sentence),
     POLL_REASONS(X)
 #undef X
 };
