@@ -30,8 +30,8 @@ struct check_options {
 };
 
 static const struct option_row ROWS[] = {
-    {"config", OPTION_STRING, offsetof(struct check_options, config), NULL, 0, 0, NULL, "FILE",
-     "the configuration file (docs/configuration.md); required"},
+    {"config", OPTION_STRING, offsetof(struct check_options, config), NULL, 0, 0, NULL, "FILE|env:NAME",
+     "the configuration file (docs/configuration.md), or the environment variable that holds it; required"},
     {"offline", OPTION_BOOL, offsetof(struct check_options, offline), "false", 0, 0, NULL, NULL,
      "do not ask the queues"},
     {"strict", OPTION_BOOL, offsetof(struct check_options, strict), "false", 0, 0, NULL, NULL,

@@ -15,8 +15,8 @@ struct run_options {
 };
 
 static const struct option_row ROWS[] = {
-    {"config", OPTION_STRING, offsetof(struct run_options, config), NULL, 0, 0, NULL, "FILE",
-     "the configuration file (docs/configuration.md); required"},
+    {"config", OPTION_STRING, offsetof(struct run_options, config), NULL, 0, 0, NULL, "FILE|env:NAME",
+     "the configuration file (docs/configuration.md), or the environment variable that holds it; required"},
     OPTION_END,
 };
 

@@ -43,8 +43,10 @@ const struct option_row CONFIG_TELEMETRY_ROWS[] = {
     {"listen", OPTION_STRING, offsetof(struct config, telemetry.listen), NULL, 0, 0, NULL, "HOST:PORT",
      "where workers of ECS fleets POST their telemetry, port 0 for any free one; default: nowhere"},
     {"token_file", OPTION_STRING, offsetof(struct config, telemetry.token_file), NULL, 0, 0, NULL, "PATH",
-     "file with the token that they must bear, 16 to 512 printable characters; required unless listen is a "
-     "loopback address"},
+     "file with the token that they must bear, 16 to 512 printable characters; this or token_env is required "
+     "unless listen is a loopback address"},
+    {"token_env", OPTION_STRING, offsetof(struct config, telemetry.token_env), NULL, 0, 0, NULL, "NAME",
+     "environment variable that holds the token instead, as a container's secret does"},
     {"stale_after", OPTION_DURATION, offsetof(struct config, telemetry.stale_after_ms), "10s", 2000, 600000,
      NULL, NULL,
      "a worker that is silent for this time (at least 2 s of real time) is unknown, no longer idle or busy"},
@@ -91,17 +93,24 @@ static int check_telemetry(const struct config *config, struct err *err)
 {
     struct host_port at;
     const char *token_file = config->telemetry.token_file;
+    const char *token_env = config->telemetry.token_env;
+    if (token_file != NULL && token_env != NULL)
+        return err_set(err, "telemetry.token_env: \"%.200s\": want this or token_file, not both", token_env);
+    if (config->telemetry.listen == NULL && token_file != NULL)
+        return err_set(err, "telemetry.token_file: \"%.200s\": want telemetry.listen, too", token_file);
     if (config->telemetry.listen == NULL)
-        return token_file == NULL
+        return token_env == NULL
                    ? 0
-                   : err_set(err, "telemetry.token_file: \"%.200s\": want telemetry.listen, too", token_file);
+                   : err_set(err, "telemetry.token_env: \"%.200s\": want telemetry.listen, too", token_env);
     if (host_port_parse("telemetry.listen", config->telemetry.listen, &at, err) != 0)
         return -1;
     if (token_file != NULL && token_file[0] != '/')
         return err_set(err, "telemetry.token_file: \"%.200s\": want an absolute path", token_file);
-    if (token_file == NULL && strncmp(at.host, "127.", 4) != 0 && strcmp(at.host, "::1") != 0)
+    if (token_file == NULL && token_env == NULL && strncmp(at.host, "127.", 4) != 0 &&
+        strcmp(at.host, "::1") != 0)
         return err_set(err,
-                       "telemetry.listen: \"%s\": want a loopback address, or telemetry.token_file: whoever "
+                       "telemetry.listen: \"%s\": want a loopback address, or telemetry.token_file or "
+                       "token_env: whoever "
                        "can POST decides what is busy",
                        config->telemetry.listen);
     return 0;
@@ -219,8 +228,21 @@ done:
     return rc;
 }
 
+/* "env:NAME": a container without a shell has no other way to be given a file. */
+static int load_variable(const char *path, struct config *ret_config, struct err *err)
+{
+    const char *name = path + strlen(CONFIG_ENV_PREFIX);
+    const char *text = getenv(name);
+    if (*name == '\0' || text == NULL || *text == '\0')
+        return err_set(err, "%s: the environment variable \"%s\" is %s: want it to hold the configuration",
+                       path, name, text == NULL ? "not set" : "empty");
+    return config_parse(path, text, strlen(text), ret_config, err);
+}
+
 int config_load(const char *path, struct config *ret_config, struct err *err)
 {
+    if (strncmp(path, CONFIG_ENV_PREFIX, strlen(CONFIG_ENV_PREFIX)) == 0)
+        return load_variable(path, ret_config, err);
     struct strbuf text = STRBUF_INIT;
     int rc = file_read(path, CONFIG_FILE_MAX_BYTES, &text, err) == 0 ? 0 : -1;
     if (rc == 0)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #define CONFIG_STATE_DIR_DEFAULT "/var/lib/sluice"
+#define CONFIG_ENV_PREFIX "env:" /* of a --config that names an environment variable */
 #define CONFIG_ENDPOINT_WANT "a URL such as http://127.0.0.1:4566"
 
 enum {
@@ -136,7 +137,8 @@ struct config {
     } admin;
     struct {
         char *listen;           /* HOST:PORT, NULL: none */
-        char *token_file;       /* NULL: none, then listen is loopback */
+        char *token_file;       /* at most one of the two; both NULL: no token, then listen is loopback */
+        char *token_env;        /* a variable's name */
         int64_t stale_after_ms; /* product */
     } telemetry;
     struct {
@@ -150,7 +152,8 @@ struct config {
     size_t fleet_count; /* 1..CONFIG_FLEETS_MAX */
 };
 
-/* Reads and checks a file. Returns 0, and the caller cleans up; or -1 with err "FILE:LINE:COLUMN: ..." when
+/* Reads and checks a file, or with the path "env:NAME" what that environment variable holds (a file of such a
+ * name is "./env:NAME"). Returns 0, and the caller cleans up; or -1 with err "FILE:LINE:COLUMN: ..." when
  * it is no JSON, "FILE: path.key: value: want ..." when something in it is wrong; *ret_config is untouched
  * then. */
 int config_load(const char *path, struct config *ret_config, struct err *err)

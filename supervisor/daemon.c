@@ -87,6 +87,7 @@ struct daemon {
     int64_t started_wall_ms;
     int exit_code; /* when the drain is over */
     struct loop_timer lock_timer;
+    struct loop_timer telemetry_timer; /* leadership by a lease has changed: listen, or no longer */
     uint64_t state_dir_losses;
     struct err state_dir_error; /* text "": the folder is ours */
 };
@@ -105,6 +106,8 @@ static void set_leading(struct daemon *daemon, bool leading)
 {
     daemon->leading = leading;
     daemon->role_since_ms = clock_product_ms();
+    if (daemon->ha != NULL)
+        loop_timer_arm_real_ms(&daemon->telemetry_timer, 0);
 }
 
 /* ---- status ---- */
@@ -646,6 +649,21 @@ static int listen_for_telemetry(struct daemon *daemon, struct err *err)
     return daemon->telemetry != NULL ? 0 : -1;
 }
 
+/* One name stands for both supervisors: a follower that refuses connections sends the workers on to the
+ * leader, one that took what they tell would leave the leader with half of it. By a timer, since leadership
+ * may be lost in the midst of a POST. */
+static void on_telemetry_timer(void *arg)
+{
+    struct daemon *daemon = arg;
+    struct err err = {.text = ""};
+    if (!daemon->leading) {
+        telemetry_server_destroy(daemon->telemetry);
+        daemon->telemetry = NULL;
+    } else if (listen_for_telemetry(daemon, &err) != 0) {
+        LOG(LOG_ERROR, "cannot listen for telemetry", LOG_STR("error", err.text));
+    }
+}
+
 /* ---- who leads ---- */
 
 /* Many fleets take seconds to start: in slices, so that signals and questions are answered in between. */
@@ -775,6 +793,7 @@ static int set_up(struct daemon *daemon, struct err *err)
     daemon->reaper = reaper_new(daemon->base);
     loop_timer_init(&daemon->lock_timer, daemon->base, on_lock_timer, daemon);
     loop_timer_init(&daemon->again_timer, daemon->base, on_again, daemon);
+    loop_timer_init(&daemon->telemetry_timer, daemon->base, on_telemetry_timer, daemon);
     loop_timer_init(&daemon->start_timer, daemon->base, on_start_timer, daemon);
     polls_shared_init(&daemon->polls, daemon->config, clock_product_ms());
     if (make_ha(daemon, err) != 0 || raise_fleets(daemon, err) != 0)
@@ -783,8 +802,10 @@ static int set_up(struct daemon *daemon, struct err *err)
     if (rc != 0)
         return rc == -EBUSY ? EXIT_CODE_BUSY : EXIT_CODE_IO;
     make_publisher(daemon);
-    /* Otherwise the address belongs to another supervisor of this host. */
-    if (daemon->lock_fd >= 0 && listen_for_telemetry(daemon, err) != 0)
+    /* A follower doesn't listen; without the lock the address may be another supervisor's of this host. */
+    int listening = daemon->ha != NULL || daemon->lock_fd < 0 ? telemetry_server_check(daemon->config, err)
+                                                              : listen_for_telemetry(daemon, err);
+    if (listening != 0)
         return EXIT_CODE_CONFIG;
     watch_signals(daemon);
     loop_timer_arm_real_ms(&daemon->lock_timer,
@@ -802,6 +823,7 @@ static void clean_up(struct daemon *daemon)
     telemetry_server_destroy(daemon->telemetry);
     loop_timer_clean_up(&daemon->lock_timer);
     loop_timer_clean_up(&daemon->again_timer);
+    loop_timer_clean_up(&daemon->telemetry_timer);
     for (int i = 0; i < SIGNAL_COUNT; i++)
         if (daemon->signal_events[i] != NULL)
             event_free(daemon->signal_events[i]);

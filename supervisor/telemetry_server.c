@@ -34,8 +34,16 @@ struct telemetry_server {
 static int read_token(struct telemetry_server *server, struct err *err)
 {
     const char *path = server->config->telemetry.token_file;
+    const char *name = server->config->telemetry.token_env;
     server->token_ms = clock_mono_ms();
-    return path != NULL ? bearer_token_read("telemetry.token_file", path, &server->token, err) : 0;
+    if (path != NULL)
+        return bearer_token_read("telemetry.token_file", path, &server->token, err);
+    if (name == NULL)
+        return 0;
+    const char *text = getenv(name);
+    if (text == NULL)
+        return err_set(err, "telemetry.token_env: \"%.200s\": want a variable of the environment", name);
+    return bearer_token_set("telemetry.token_env", text, strlen(text), &server->token, err);
 }
 
 static bool has_token(struct telemetry_server *server, const struct status_request *request)
@@ -66,7 +74,8 @@ static void refuse(struct telemetry_server *server, struct status_reply *reply)
     if (is_worth_saying(server->unauthorized))
         LOG(LOG_WARNING, "telemetry without the right token refused",
             LOG_INT("count", (int64_t)server->unauthorized));
-    status_reply_error(reply, 401, "want Authorization: Bearer and the token of telemetry.token_file");
+    status_reply_error(reply, 401,
+                       "want Authorization: Bearer and the token of telemetry.token_file or token_env");
 }
 
 static void take_post(void *arg, const struct status_request *request, struct status_reply *reply)

@@ -119,14 +119,17 @@ def pid_alive(pid):
 class Supervisor(harness.Process):
     """A running "sluice run"."""
 
-    def __init__(self, folder, config, env, name="sluice", **popen):
+    def __init__(self, folder, config, env, name="sluice", in_environment=False, **popen):
         self.config = config
         self.folder = pathlib.Path(folder)
         self.config_path = write_configuration(folder, config, f"{name}.json")
         self.state_dir = pathlib.Path(config["state_dir"])
         self.socket = self.state_dir / "admin.sock"
         self.env = env
-        super().__init__([BIN / "sluice", "run", "--config", self.config_path], folder, env, name=name, **popen)
+        source = self.config_path
+        if in_environment:
+            env, source = {**env, "SLUICE_CONFIG": json.dumps(config)}, "env:SLUICE_CONFIG"
+        super().__init__([BIN / "sluice", "run", "--config", source], folder, env, name=name, **popen)
         wait_until(self._answers, what="the supervisor to answer")
 
     def _answers(self):

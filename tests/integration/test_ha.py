@@ -72,13 +72,16 @@ class Pair:
         self.ecs.register(command, environment=environment)
         self.ecs.call("CreateService", serviceName="orders", taskDefinition="worker", desiredCount=desired)
 
-    def supervise(self, name, command=None, minimum=2, maximum=20, ha=None, state="", policy=None):
+    def supervise(self, name, command=None, minimum=2, maximum=20, ha=None, state="", policy=None,
+                  telemetry=None):
         folder = pathlib.Path(self.folder) / (state or name)
         folder.mkdir(exist_ok=True)
         self.relays[name] = Relay(name, self.server.url, self.log)
         config = configuration(folder, self.queue_url, command or [], endpoint=self.relays[name].url, minimum=minimum,
                                maximum=maximum, policy=policy or QUICK,
                                ha=ha or {"type": "dynamodb", "table": "sluice", "key": KEY, "save": "1s", **LEASE})
+        if telemetry is not None:
+            config["telemetry"] = telemetry
         if command is None:
             config["fleets"][0]["fleet"] = {"type": "ecs", "cluster": "default", "service": "orders", "describe": "2s"}
         env = harness.environment(self.relays[name].url, speed=SPEED, origin_ms=self.origin_ms)
@@ -194,6 +197,22 @@ def test_a_leader_killed_in_mid_sale_is_replaced_and_no_order_is_lost(pair, tmp_
     assert shop.writes(before) == []  # four were ordered already
     orders = [desired for _, desired in shop.writes()]
     assert orders == sorted(set(orders)) and orders[-1] == 4  # a poll amid the sends may have seen the first few
+
+
+def test_only_the_leader_listens_for_telemetry(pair):
+    shop = pair()
+    shop.create(2)
+    both = [shop.supervise(name, telemetry={"listen": "127.0.0.1:0"}) for name in "ab"]
+    first = wait_until(lambda: next((s for s in both if s.status()["role"] == "leader"), None), what="a leader")
+    second = both[1 - both.index(first)]
+    port = wait_until(lambda: first.status()["telemetry"], what="the leader to listen")["port"]
+    assert second.status()["telemetry"] is None
+    shop.relays[first.name].throttled = "DynamoDB_"
+    wait_until(lambda: second.status()["telemetry"], 60, "the new leader to listen")
+    wait_role(first, "follower")
+    wait_until(lambda: first.status()["telemetry"] is None, what="the old one to stop")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 30)
 
 
 def test_a_leader_that_stood_still_does_not_write_what_it_had_decided(pair):

@@ -253,6 +253,22 @@ def test_who_may_post(fleet):
     assert post(supervisor, body=ready) == 401
 
 
+def test_a_container_has_configuration_and_token_in_its_environment(fleet):
+    shop = fleet()
+    shop.world.create(2)
+    config = shop.world.configuration()
+    config["telemetry"] = {"listen": "127.0.0.1:0", "token_env": "SLUICE_TELEMETRY_TOKEN"}
+    env = {**shop.world.environment(), "SLUICE_TELEMETRY_TOKEN": TOKEN}
+    supervisor = Supervisor(shop.folder, config, env, in_environment=True)
+    shop.world.started.append(supervisor)
+    ready = line(type="ready", worker="w-1", pid=1, threads=5, capacity=5)
+    assert post(supervisor, body=ready) == 200
+    assert post(supervisor, body=ready, token=TOKEN[:-1]) == 401
+    # Whoever has that environment finds the socket by it, as in a container.
+    done = run_sluice("health", "--config", "env:SLUICE_CONFIG", env={**env, "SLUICE_CONFIG": json.dumps(config)})
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done
+
+
 @pytest.mark.parametrize("section, text", [
     ({"listen": "0.0.0.0:9401"}, 'telemetry.listen: "0.0.0.0:9401": want a loopback address, or telemetry.token_file'),
     ({"listen": "nowhere"}, "telemetry.listen"),
@@ -260,6 +276,7 @@ def test_who_may_post(fleet):
     ({"listen": "127.0.0.1:0", "token_file": "token"}, "want an absolute path"),
     ({"listen": "127.0.0.1:0", "stale_after": "1s"}, "telemetry.stale_after"),
     ({"listen": "127.0.0.1:0", "token_file": "/does/not/exist"}, "telemetry.token_file: "),
+    ({"listen": "127.0.0.1:0", "token_env": "NOT_SET"}, 'telemetry.token_env: "NOT_SET": want a variable of the environment'),
 ])
 def test_a_wrong_section_is_refused_by_check_and_run(make, section, text):  # noqa: F811
     world = make()

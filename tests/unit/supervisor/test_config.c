@@ -43,6 +43,15 @@ static const struct refusal REFUSED[] = {
      "f.json: state_dir: \"state\": want an absolute path"},
     {"{\"admin\":{\"socket\":\"a.sock\"},\"fleets\":[" FLEET "]}",
      "f.json: admin.socket: \"a.sock\": want an absolute path"},
+    {"{\"telemetry\":{\"token_env\":\"TOKEN\"},\"fleets\":[" FLEET "]}",
+     "f.json: telemetry.token_env: \"TOKEN\": want telemetry.listen, too"},
+    {"{\"telemetry\":{\"listen\":\"0.0.0.0:1\",\"token_env\":\"A\",\"token_file\":\"/b\"},\"fleets\":[" FLEET
+     "]}",
+     "f.json: telemetry.token_env: \"A\": want this or token_file, not both"},
+    {"{\"telemetry\":{\"listen\":\"0.0.0.0:1\"},\"fleets\":[" FLEET "]}",
+     "f.json: telemetry.listen: \"0.0.0.0:1\": want a loopback address, or telemetry.token_file or "
+     "token_env: "
+     "whoever can POST decides what is busy"},
     {"{\"admin\":{\"port\":1},\"fleets\":[" FLEET "]}", "f.json: admin.port: unknown key"},
     {"{\"log\":{\"level\":\"loud\"},\"fleets\":[" FLEET "]}",
      "f.json: log.level: \"loud\": want one of from-environment, debug, info, warning, error"},
@@ -401,6 +410,30 @@ START_TEST(a_file_that_cannot_be_read_is_an_error)
 }
 END_TEST
 
+START_TEST(a_variable_is_taken_for_a_file)
+{
+    struct config config = {.path = NULL};
+    struct err err = {.text = ""};
+    (void)setenv("SLUICE_CONFIG", "{\"fleets\":[" FLEET "]}", 1);
+    ck_assert_msg(config_load("env:SLUICE_CONFIG", &config, &err) == 0, "%s", err.text);
+    ck_assert_str_eq(config.path, "env:SLUICE_CONFIG");
+    ck_assert_uint_eq(config.fleet_count, 1);
+    config_clean_up(&config);
+    (void)setenv("SLUICE_CONFIG", "{", 1);
+    ck_assert_int_eq(config_load("env:SLUICE_CONFIG", &config, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "env:SLUICE_CONFIG:1:1: "));
+    (void)setenv("SLUICE_CONFIG", "", 1);
+    ck_assert_int_eq(config_load("env:SLUICE_CONFIG", &config, &err), -1);
+    ck_assert_str_eq(err.text,
+                     "env:SLUICE_CONFIG: the environment variable \"SLUICE_CONFIG\" is empty: want it to "
+                     "hold the configuration");
+    (void)unsetenv("SLUICE_CONFIG");
+    ck_assert_int_eq(config_load("env:SLUICE_CONFIG", &config, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.text, "is not set"));
+    ck_assert_int_eq(config_load("env:", &config, &err), -1);
+}
+END_TEST
+
 /* What is allowed, in the page's short form. */
 static void doc_range(const struct option_row *row, struct strbuf *out)
 {
@@ -475,4 +508,5 @@ UNIT_MAIN("config", what_is_wrong_is_refused_with_file_key_value_and_what_is_all
           what_is_said_of_cloudwatch_is_taken_with_its_defaults,
           an_ecs_fleet_is_taken_as_it_stands_and_has_a_service_of_its_own,
           two_fleets_on_one_service_are_refused, a_file_that_cannot_be_read_is_an_error,
-          the_reference_page_has_every_row_of_the_tables, the_example_configurations_are_valid)
+          a_variable_is_taken_for_a_file, the_reference_page_has_every_row_of_the_tables,
+          the_example_configurations_are_valid)
