@@ -1,0 +1,82 @@
+output "sluice_command" {
+  description = "Shows what the supervisor sees and does; with execute_command, else the supervisor's log."
+  value = var.execute_command ? join(" ", [
+    "aws ecs execute-command --region ${local.region} --cluster ${local.cluster} --container supervisor --interactive --command 'sluice status'",
+    "--task \"$(aws ecs list-tasks --region ${local.region} --cluster ${local.cluster} --service-name ${aws_ecs_service.supervisor.name} --query 'taskArns[0]' --output text)\"",
+  ]) : "aws logs tail ${aws_cloudwatch_log_group.supervisor.name} --region ${local.region} --follow"
+}
+
+output "configuration" {
+  description = "The supervisor's configuration, for `sluice check` and `sluice plan` on your own machine."
+  value       = local.configuration
+}
+
+output "cluster" {
+  description = "Name of the ECS cluster."
+  value       = local.cluster
+}
+
+output "supervisor_service" {
+  description = "Name of the supervisor's service."
+  value       = aws_ecs_service.supervisor.name
+}
+
+output "worker_services" {
+  description = "Names of the fleets' services."
+  value       = local.services
+}
+
+output "queue_urls" {
+  description = "URLs of the fleets' queues."
+  value       = { for name, queue in local.queues : name => queue.url }
+}
+
+output "dead_letter_queue_urls" {
+  description = "URLs of their dead-letter queues, null where none is known."
+  value       = { for name, queue in local.queues : name => queue.dead_letter_url }
+}
+
+output "topic_arns" {
+  description = "ARNs of the topics that feed them."
+  value       = local.topic_arns
+}
+
+output "repository_urls" {
+  description = "Where the images are pushed to."
+  value       = { for role, repository in aws_ecr_repository.this : role => repository.repository_url }
+}
+
+output "worker_environment" {
+  description = "What a service that is there already has to have in its task definition's environment."
+  value       = local.worker_environment
+}
+
+output "worker_policies" {
+  description = "What the task role of such a service has to allow, as JSON."
+  value       = { for name, document in data.aws_iam_policy_document.worker : name => document.json }
+}
+
+output "supervisor_policy" {
+  description = "What the supervisor's task role allows, as JSON."
+  value       = data.aws_iam_policy_document.supervisor.json
+}
+
+output "worker_role_arns" {
+  description = "Task roles of the fleets that are made here, for policies of what a handler needs."
+  value       = { for name, role in aws_iam_role.worker : name => role.arn }
+}
+
+output "worker_security_group_id" {
+  description = "Security group of the workers that are made here, null without any."
+  value       = one(aws_security_group.worker[*].id)
+}
+
+output "supervisor_security_group_id" {
+  description = "Security group of the supervisor."
+  value       = aws_security_group.supervisor.id
+}
+
+output "telemetry_urls" {
+  description = "Where the workers of each fleet POST their telemetry; empty without telemetry."
+  value       = local.telemetry_urls
+}
