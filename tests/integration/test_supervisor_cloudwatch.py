@@ -79,7 +79,8 @@ def test_a_throttled_sqs_gives_way_to_cloudwatch_which_grows_the_fleet_and_never
     assert not sqs["good"] and "RequestThrottled" in sqs["why_not"]
     assert cloudwatch == {"source": "cloudwatch", "good": True, "why_not": None}
     growth = next(r for r in records(supervisor) if r["to"] > r["from"])
-    assert source_of(growth) == 2 and growth["obs"]["visible"]["value"] == 300
+    # A minute of CloudWatch may have ended while the messages were being sent.
+    assert source_of(growth) == 2 and 20 < growth["obs"]["visible"]["value"] <= 300
     assert growth["obs"]["visible"]["age_ms"] >= 60000  # only closed minutes
     words = run_sluice("status", "--socket", supervisor.socket, env=world.environment()).stdout
     assert "told by cloudwatch since" in words and "not by sqs" in words and "CloudWatch on, $" in words
