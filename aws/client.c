@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/version.h"
 
 #include <errno.h>
 #include <stdio.h>

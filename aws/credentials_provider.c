@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/version.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

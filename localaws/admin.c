@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "base/version.h"
 #include "localaws/sqs_fifo.h"
 
 static void answer(struct http_conn *conn, int status, const struct strbuf *body)

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/options.h"
 #include "base/process.h"
+#include "base/version.h"
 #include "localaws/http_server.h"
 #include "localaws/service.h"
 

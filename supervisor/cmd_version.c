@@ -4,6 +4,7 @@
 #include "base/exitcode.h"
 #include "base/jsonw.h"
 #include "base/strbuf.h"
+#include "base/version.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/process.h"
+#include "base/version.h"
 #include "supervisor/admin_server.h"
 #include "supervisor/call_gate.h"
 #include "supervisor/cw_pool.h"

@@ -2,6 +2,7 @@
 #include "supervisor/demo_report.h"
 
 #include "base/jsonw.h"
+#include "base/version.h"
 
 #include <inttypes.h>
 #include <math.h>

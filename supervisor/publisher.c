@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/nowait_output.h"
+#include "base/version.h"
 #include "supervisor/supervisor_metrics.h"
 
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 
 #include "aws/operation_stats.h"
 #include "base/clock.h"
+#include "base/version.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 
 #include "base/emf_line.h"
 #include "base/jsonw.h"
+#include "base/version.h"
 
 static const char *unit_name(const struct metric *metric)
 {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/exitcode.h"
+#include "base/version.h"
 #include "worker/http_answer.h"
 #include "worker/http_head.h"
 #include "worker/http_slot.h"

@@ -3,6 +3,7 @@
 #include "base/exitcode.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/version.h"
 #include "worker/runtime.h"
 #include "worker/settings.h"
 

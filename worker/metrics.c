@@ -1,6 +1,8 @@
 /* The table of metrics and its Prometheus text; see metrics.h. */
 #include "worker/metrics.h"
 
+#include "base/version.h"
+
 #include <stddef.h>
 
 #define AT(field) offsetof(struct metrics_view, field)

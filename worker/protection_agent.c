@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
+#include "base/version.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/strbuf.h"
+#include "base/version.h"
 
 #include <arpa/inet.h>
 #include <jansson.h>

@@ -1,6 +1,7 @@
 /* The client against a scripted server: signatures as sent, connections, retries, trouble of the network. */
 #include "aws/http.h"
 #include "aws/sigv4.h"
+#include "base/version.h"
 #include "tests/unit/aws/client_fixture.h"
 
 /* ---- requests ---- */
