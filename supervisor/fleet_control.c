@@ -539,6 +539,20 @@ static int64_t value_of(const struct reading *reading)
     return reading->known ? reading->value : FACT_UNKNOWN;
 }
 
+/* How old the newest depth may be now. Its step knew the interval that had led to it; the next one may be far
+ * longer (a budget ran short), and nobody is late before that is over. */
+static int64_t depth_max_age_ms(const struct fleet_control *control, int64_t now_ms)
+{
+    struct observation obs = control->last.obs;
+    int64_t max_age_ms = control->depth_max_age_ms;
+    if (!control->decided || !obs.visible.known)
+        return max_age_ms;
+    fleet_polls_observe(&control->polls, now_ms, &obs);
+    int64_t by_plan_ms = observation_depth_max_age_ms(
+        &obs, controller_stale_after_ms(controller_config(control->controller), &obs));
+    return by_plan_ms > max_age_ms ? by_plan_ms : max_age_ms;
+}
+
 void fleet_control_get_facts(const struct fleet_control *control, int64_t now_ms, struct fleet_facts *ret)
 {
     const struct capacity *capacity = &control->options.fleet->controller.capacity;
@@ -549,7 +563,7 @@ void fleet_control_get_facts(const struct fleet_control *control, int64_t now_ms
     *ret = (struct fleet_facts){
         .name = control->options.fleet->name,
         .data_age_ms = control->depth.known ? reading_age_ms(&control->depth, now_ms) : FACT_UNKNOWN,
-        .stale_after_ms = control->depth_max_age_ms,
+        .stale_after_ms = depth_max_age_ms(control, now_ms),
         .visible = value_of(&obs.visible),
         .in_flight = value_of(&obs.in_flight),
         .delayed = value_of(&obs.delayed),

@@ -11,6 +11,7 @@
 #include "supervisor/config.h"
 #include "supervisor/fleet_control.h"
 #include "supervisor/fleet_polls.h"
+#include "supervisor/health.h"
 
 #include <arpa/inet.h>
 #include <event2/buffer.h>
@@ -61,16 +62,18 @@ static char *path_of(const char *name)
     return path;
 }
 
+static const char *g_more = ""; /* members of the configuration file besides */
+
 static void make_config(int port)
 {
     struct err err = {.text = ""};
     struct strbuf text = STRBUF_INIT;
     strbuf_appendf(&text,
                    "{\"region\":\"us-west-2\",\"state_dir\":\"%s\",\"endpoint_url\":\"http://127.0.0.1:%d\","
-                   "\"fleets\":[{\"name\":\"orders\",\"queue\":{\"url\":\"http://127.0.0.1:%d/1/orders\","
+                   "%s\"fleets\":[{\"name\":\"orders\",\"queue\":{\"url\":\"http://127.0.0.1:%d/1/orders\","
                    "\"poll\":\"200ms\"},\"capacity\":{\"min\":2,\"max\":6},"
                    "\"fleet\":{\"command\":[\"sleep\",\"600\"],\"telemetry\":\"none\"}}]}",
-                   g_dir, port, port);
+                   g_dir, port, g_more, port);
     ck_assert_msg(config_parse("f.json", text.data, text.len, &g_config, &err) == 0, "%s", err.text);
     strbuf_clean_up(&text);
 }
@@ -237,6 +240,39 @@ START_TEST(a_disowned_state_folder_is_left_alone_and_a_renewed_one_filled)
 }
 END_TEST
 
+static int64_t poll_interval_ms(const struct fleet_control *control)
+{
+    json_t *status = status_of(control);
+    int64_t ms = json_integer_value(json_object_get(json_object_get(status, "polling"), "interval_ms"));
+    json_decref(status);
+    return ms;
+}
+
+/* A budget makes the interval fifty times as long from one poll to the next. What is due later is not late.
+ */
+START_TEST(data_is_fresh_until_the_next_poll_though_polls_are_few)
+{
+    g_more = "\"api_budget\":{\"calls_per_minute\":1},";
+    struct fleet_control *control = make_control();
+    struct fleet_facts facts;
+    g_more = "";
+    g_visible = 0;
+    fleet_control_start(control, NULL);
+    turn_until(control, "decisions", 1);
+    while (poll_interval_ms(control) < 4000)
+        turn_until(control, "decisions", count_of(control, "decisions") + 1);
+    int64_t interval_ms = poll_interval_ms(control);
+    ck_assert_int_ge(interval_ms, 4000);
+    int64_t now_ms = clock_product_ms();
+    fleet_control_get_facts(control, now_ms + interval_ms, &facts);
+    ck_assert_int_ge(facts.data_age_ms, interval_ms);
+    ck_assert(health_fleet_is_fresh(&facts));
+    fleet_control_get_facts(control, now_ms + 4 * interval_ms, &facts);
+    ck_assert(!health_fleet_is_fresh(&facts));
+    end(control);
+}
+END_TEST
+
 /* ---- operators' orders ---- */
 
 static struct override_order order_of(enum override_kind kind, int64_t desired)
@@ -315,4 +351,5 @@ END_TEST
 UNIT_MAIN("fleet_control", an_order_acts_before_the_next_poll_and_is_on_disk,
           an_order_that_cannot_be_saved_holds_and_says_so, what_was_decided_is_on_disk_at_once,
           a_bad_state_that_cannot_be_put_aside_is_left_alone,
+          data_is_fresh_until_the_next_poll_though_polls_are_few,
           a_disowned_state_folder_is_left_alone_and_a_renewed_one_filled)
