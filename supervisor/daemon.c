@@ -545,10 +545,10 @@ static struct shared_client *get_client(struct daemon *daemon, const struct conf
     return shared;
 }
 
-static void keep_state(void *arg, const struct config_fleet *fleet, const char *text)
+static const char *keep_state(void *arg, const struct config_fleet *fleet, const char *text)
 {
     const struct daemon *daemon = arg;
-    ha_keep(daemon->ha, (size_t)(fleet - daemon->config->fleets), text);
+    return ha_keep(daemon->ha, (size_t)(fleet - daemon->config->fleets), text);
 }
 
 static int make_fleets(struct daemon *daemon, struct err *err)

@@ -57,12 +57,15 @@ struct fleet_control {
 /* ---- state file ---- */
 
 /* The shared state of two supervisors instead of the file. */
-static void keep_state(const struct fleet_control *control)
+static void keep_state(struct fleet_control *control)
 {
     const struct fleet_control_options *options = &control->options;
     struct strbuf text = STRBUF_INIT;
     (void)state_text_write(options->fleet->name, control->controller, clock_product_ms(), &text);
-    options->keep_state(options->arg, options->fleet, strbuf_str(&text));
+    const char *error = options->keep_state(options->arg, options->fleet, strbuf_str(&text));
+    control->saves += error == NULL;
+    control->save_failures += error != NULL;
+    (void)err_set(&control->save_error, "%s", error != NULL ? error : "");
     strbuf_clean_up(&text);
 }
 

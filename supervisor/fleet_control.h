@@ -47,8 +47,8 @@ struct fleet_control_options {
      */
     bool (*may_act)(void *arg);
     /* Takes the state for a successor on another host instead of the state file; NULL: the file. The text is
-     * copied. */
-    void (*keep_state)(void *arg, const struct config_fleet *fleet, const char *text);
+     * copied. Returns why the last one could not be kept (valid until the next turn of the loop), or NULL. */
+    const char *(*keep_state)(void *arg, const struct config_fleet *fleet, const char *text);
     int64_t keep_every_ms;       /* product; with keep_state: between two saves without a change */
     void (*on_empty)(void *arg); /* the drain that fleet_control_stop() began is over */
     void *arg;

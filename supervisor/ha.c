@@ -210,15 +210,16 @@ static void flush(struct ha *ha)
     }
 }
 
-void ha_keep(struct ha *ha, size_t fleet, const char *text)
+const char *ha_keep(struct ha *ha, size_t fleet, const char *text)
 {
     struct kept *kept = &ha->fleets[fleet];
     if (!kept->fenced || !ha_may_act(ha))
-        return;
+        return NULL; /* the leader does that */
     free(kept->pending);
     kept->pending = xstrdup(text);
     if (kept->call == NULL)
         save(kept);
+    return ha->save_error[0] != '\0' ? ha->save_error : NULL;
 }
 
 /* ---- the lease's calls ---- */

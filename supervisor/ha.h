@@ -52,8 +52,9 @@ void ha_set_ready(struct ha *ha);
 bool ha_may_act(const struct ha *ha);
 
 /* Keeps a fleet's state (copied) for a successor: now, or when the save before it is done. One that fails is
- * tried again with the next renewal of the lease unless a newer one comes. */
-void ha_keep(struct ha *ha, size_t fleet, const char *text);
+ * tried again with the next renewal of the lease unless a newer one comes. Returns why the last save that was
+ * answered failed (valid until the next turn of the loop), NULL when it did not. */
+const char *ha_keep(struct ha *ha, size_t fleet, const char *text);
 
 /* Ends our part, once nothing that we asked of AWS is under way: waits for saves, gives the lease back, then
  * calls on_retired, at the latest after some timeouts. */

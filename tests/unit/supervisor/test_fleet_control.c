@@ -20,6 +20,7 @@
 #include <jansson.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,6 +36,8 @@ static struct polls_shared g_polls;
 static struct config g_config;
 static int g_visible;
 static bool g_empty;
+static bool g_is_shared;         /* the state is kept by keep_state() below */
+static const char *g_keep_error; /* what it answers */
 
 static void on_request(struct evhttp_request *request, void *arg)
 {
@@ -47,6 +50,14 @@ static void on_request(struct evhttp_request *request, void *arg)
                               g_visible);
     evhttp_send_reply(request, 200, "OK", body);
     evbuffer_free(body);
+}
+
+static const char *keep_state(void *arg, const struct config_fleet *fleet, const char *text)
+{
+    (void)arg;
+    ck_assert_str_eq(fleet->name, "orders");
+    ck_assert_ptr_nonnull(strstr(text, "desired"));
+    return g_keep_error;
 }
 
 static void on_empty(void *arg)
@@ -117,6 +128,8 @@ static struct fleet_control *make_control(void)
                                             .config = &g_config,
                                             .fleet = &g_config.fleets[0],
                                             .seed = 1,
+                                            .keep_state = g_is_shared ? keep_state : NULL,
+                                            .keep_every_ms = 3600000,
                                             .on_empty = on_empty};
     return fleet_control_new(&options);
 }
@@ -348,8 +361,28 @@ START_TEST(an_order_that_cannot_be_saved_holds_and_says_so)
 }
 END_TEST
 
-UNIT_MAIN("fleet_control", an_order_acts_before_the_next_poll_and_is_on_disk,
-          an_order_that_cannot_be_saved_holds_and_says_so, what_was_decided_is_on_disk_at_once,
-          a_bad_state_that_cannot_be_put_aside_is_left_alone,
+START_TEST(an_order_that_no_successor_would_know_says_so)
+{
+    g_is_shared = true;
+    struct fleet_control *control = make_control();
+    struct fleet_control_ordered ordered;
+    struct err err = {.text = ""};
+    struct override_order order = order_of(OVERRIDE_SCALE, 4);
+    g_is_shared = false;
+    fleet_control_start(control, NULL);
+    g_keep_error = "UpdateItem: AccessDeniedException";
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
+    ck_assert_int_eq(count_of(control, "desired"), 4);
+    ck_assert_str_eq(ordered.save_error.text, g_keep_error);
+    g_keep_error = NULL;
+    ck_assert_int_eq(fleet_control_override(control, &order, &ordered, &err), 0);
+    ck_assert_str_eq(ordered.save_error.text, "");
+    end(control);
+}
+END_TEST
+
+UNIT_MAIN("fleet_control", an_order_that_no_successor_would_know_says_so,
+          an_order_acts_before_the_next_poll_and_is_on_disk, an_order_that_cannot_be_saved_holds_and_says_so,
+          what_was_decided_is_on_disk_at_once, a_bad_state_that_cannot_be_put_aside_is_left_alone,
           data_is_fresh_until_the_next_poll_though_polls_are_few,
           a_disowned_state_folder_is_left_alone_and_a_renewed_one_filled)
