@@ -53,6 +53,9 @@ struct shared_client {
 /* How often we look whether the state folder is still the one that we have locked. */
 enum { LOOK_AT_LOCK_REAL_MS = 2000 };
 
+/* A former leader of the same host that stands still has the address until it goes on. */
+enum { LISTEN_AGAIN_REAL_MS = 2000 };
+
 /* Fleets are started for so long in a turn of the loop. */
 enum { START_SLICE_REAL_MS = 5 };
 /* A follower that waits for the lock answers on the configured socket's path with this behind it. */
@@ -89,6 +92,7 @@ struct daemon {
     int exit_code; /* when the drain is over */
     struct loop_timer lock_timer;
     struct loop_timer telemetry_timer; /* leadership by a lease has changed: listen, or no longer */
+    bool telemetry_failed;             /* the address was not to be had; that is said */
     uint64_t state_dir_losses;
     struct err state_dir_error; /* text "": the folder is ours */
 };
@@ -661,7 +665,12 @@ static void on_telemetry_timer(void *arg)
         telemetry_server_destroy(daemon->telemetry);
         daemon->telemetry = NULL;
     } else if (listen_for_telemetry(daemon, &err) != 0) {
-        LOG(LOG_ERROR, "cannot listen for telemetry", LOG_STR("error", err.text));
+        if (!daemon->telemetry_failed)
+            LOG(LOG_ERROR, "cannot listen for telemetry, trying again", LOG_STR("error", err.text));
+        daemon->telemetry_failed = true;
+        loop_timer_arm_real_ms(&daemon->telemetry_timer, LISTEN_AGAIN_REAL_MS);
+    } else {
+        daemon->telemetry_failed = false;
     }
 }
 

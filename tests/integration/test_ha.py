@@ -215,6 +215,17 @@ def test_only_the_leader_listens_for_telemetry(pair):
         socket.create_connection(("127.0.0.1", port), 30)
 
 
+def test_an_address_that_was_taken_is_listened_on_when_it_is_free(pair):
+    shop = pair()
+    shop.create(2)
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # as that of a former leader of this host, which stands still
+        port = taken.getsockname()[1]
+        a = shop.supervise("a", telemetry={"listen": f"127.0.0.1:{port}"})
+        wait_until(lambda: a.messages("cannot listen for telemetry, trying again"), 60, "the first try")
+        assert a.status()["telemetry"] is None
+    assert wait_until(lambda: a.status()["telemetry"], what="the leader to listen")["port"] == port
+
+
 def test_a_leader_that_stood_still_does_not_write_what_it_had_decided(pair):
     shop = pair()
     shop.create(2)
