@@ -127,20 +127,40 @@ void ecs_state_init(struct ecs_state *state, const struct ecs_rules *rules, int6
                                 .has_base = base >= 0,
                                 .desired = base,
                                 .want = base,
+                                .doubt = -1,
                                 .written_ms = INT64_MIN,
                                 .retry_ms = INT64_MIN,
                                 .reassert_ms = INT64_MIN};
 }
 
-/* Whether the count that was told may be one from before our last write. */
+static void keep_before(struct ecs_state *state, int64_t now_ms)
+{
+    state->before[state->before_next].desired = state->desired;
+    state->before[state->before_next].until_ms = now_ms + ECS_SETTLE_MS;
+    state->before_next = (state->before_next + 1) % ECS_BEFORE_MAX;
+}
+
+/* Whether the count that was told may be one from before our last writes. */
 static bool is_echo(const struct ecs_state *state, int64_t told, int64_t asked_ms)
 {
     if (state->writing)
         return true;
-    if (state->written_ms == INT64_MIN)
-        return false;
-    return asked_ms < state->written_ms ||
-           (told == state->before_write && asked_ms - state->written_ms < ECS_SETTLE_MS);
+    if (state->written_ms != INT64_MIN && asked_ms < state->written_ms)
+        return true;
+    for (size_t i = 0; i < ECS_BEFORE_MAX; i++)
+        if (told == state->before[i].desired && asked_ms < state->before[i].until_ms)
+            return true;
+    return false;
+}
+
+/* A write that seemed to fail was done after all. */
+static void note_done(struct ecs_state *state, int64_t now_ms)
+{
+    keep_before(state, now_ms);
+    state->desired = state->doubt;
+    state->doubt = -1;
+    state->dirty = state->want != state->desired;
+    state->reasserting = state->reasserting && state->dirty;
 }
 
 static void note_drift(struct ecs_state *state, int64_t asked_ms, int64_t now_ms, struct ecs_seen *seen)
@@ -153,6 +173,7 @@ static void note_drift(struct ecs_state *state, int64_t asked_ms, int64_t now_ms
     state->drift_to = seen->to;
     state->drift_ms = now_ms;
     state->desired = state->facts.desired;
+    state->doubt = -1;
     if (state->rules.on_drift == ECS_ADOPT) {
         seen->rebase = true;
         seen->base = state->desired;
@@ -174,13 +195,22 @@ static void judge_base(struct ecs_state *state, int64_t asked_ms, int64_t now_ms
         seen->base = state->desired;
         return;
     }
-    if (state->dirty && !state->writing && state->facts.desired == state->want) {
-        state->desired = state->want; /* a write that seemed to fail, or somebody else's very wish */
+    if (state->doubt >= 0 && !state->writing && state->facts.desired == state->doubt) {
+        note_done(state, now_ms);
+        return;
+    }
+    bool is_news = !is_echo(state, state->facts.desired, asked_ms);
+    bool may_be_old = state->doubt >= 0 && state->facts.desired == state->desired;
+    if (state->dirty && is_news && state->facts.desired == state->want && !may_be_old) {
+        state->desired = state->want; /* somebody else's very wish */
+        state->doubt = -1;
         state->dirty = state->reasserting = false;
         return;
     }
-    if (state->facts.desired != state->desired && !is_echo(state, state->facts.desired, asked_ms))
+    if (state->facts.desired != state->desired && is_news)
         note_drift(state, asked_ms, now_ms, seen);
+    else if (may_be_old && is_news && asked_ms - state->written_ms >= ECS_SETTLE_MS)
+        state->doubt = -1; /* it would be seen by now */
 }
 
 void ecs_state_described(struct ecs_state *state, const struct ecs_facts *facts, int64_t asked_ms,
@@ -255,7 +285,10 @@ bool ecs_state_autoscaling(struct ecs_state *state, enum ecs_autoscaling answer,
         state->autoscaling_since_ms = now_ms;
     if (answer == ECS_AUTOSCALING_UNKNOWN && now_ms - state->autoscaling_since_ms >= ECS_AUTOSCALING_MS)
         answer = ECS_AUTOSCALING_UNCHECKED;
-    state->autoscaling = answer;
+    bool is_answer = answer != ECS_AUTOSCALING_UNKNOWN && answer != ECS_AUTOSCALING_UNCHECKED;
+    /* A check that fails tells nothing against a target that was there. */
+    if (state->autoscaling != ECS_AUTOSCALING_ACTS || is_answer)
+        state->autoscaling = answer;
     judge_refusal(state);
     return !was_refused && state->refusal[0] != '\0';
 }
@@ -275,8 +308,9 @@ static bool is_ready(const struct ecs_state *state)
 struct ecs_action ecs_state_next(const struct ecs_state *state, int64_t now_ms)
 {
     struct ecs_action action = {.desired = state->want, .wake_ms = -1};
-    bool raises = state->want > state->desired;
-    if (!is_ready(state) || !state->dirty || state->writing || state->want == state->desired)
+    bool raises = state->want >= max_of(state->desired, state->doubt);
+    bool is_done = state->want == state->desired && state->doubt < 0;
+    if (!is_ready(state) || !state->dirty || state->writing || is_done)
         return action;
     int64_t from_ms = state->reasserting ? max_of(state->retry_ms, state->reassert_ms) : state->retry_ms;
     if (now_ms < from_ms) {
@@ -293,7 +327,7 @@ struct ecs_action ecs_state_next(const struct ecs_state *state, int64_t now_ms)
     if (!state->looked || is_stale(state, now_ms))
         action.look = state->looks_failed == 0;
     else
-        action.write = !state->facts.rollout;
+        action.write = !state->facts.rollout && state->doubt <= state->want;
     return action;
 }
 
@@ -317,7 +351,8 @@ void ecs_state_written(struct ecs_state *state, int64_t desired, int64_t now_ms)
     state->writes_failed_in_a_row = 0;
     state->write_error[0] = '\0';
     state->retry_ms = INT64_MIN;
-    state->before_write = state->desired;
+    state->doubt = -1;
+    keep_before(state, now_ms);
     state->written_ms = now_ms;
     state->desired = desired >= 0 ? desired : state->writing_desired;
     state->dirty = state->want != state->desired;
@@ -337,7 +372,7 @@ void ecs_state_write_failed(struct ecs_state *state, enum aws_kind kind, const c
     state->retry_ms = now_ms + wait_ms / 2 + (int64_t)((double)wait_ms / 2 * jitter);
     /* It may have been done all the same: what a look tells then, old or new, is no foreign value. */
     if (may_pass) {
-        state->before_write = state->writing_desired;
+        state->doubt = state->writing_desired;
         state->written_ms = now_ms;
         state->looked = state->look_failed = false;
         state->ordered_ms = now_ms;

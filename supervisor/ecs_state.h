@@ -7,7 +7,8 @@
  * - desiredCount is the base, never runningCount: capacity that is ordered and pending counts.
  * - A raise is written after one look at the service, or without it when looking fails: growth is eager. A
  * lower value is only written on facts that are younger than the order for it, and never during a rollout.
- * - One UpdateService at a time, retried with growing waits.
+ * - One UpdateService at a time, retried with growing waits. One whose answer was lost may have been done:
+ * until a look tells, an order below its value is not taken for a raise.
  * - A desiredCount that is not the one last seen or written comes from a foreign writer. ADOPT: it is the new
  * base, raised at once when it is below min, and left alone when it is above max until the policy shrinks.
  * REASSERT: the order is written again, once per cooldown. ECS is eventually consistent, so for a while after
@@ -44,6 +45,7 @@ struct ecs_rules {
 
 enum {
     ECS_SETTLE_MS = 15000,   /* after a write the old value may still be told */
+    ECS_BEFORE_MAX = 4,      /* writes in that time whose old values are remembered */
     ECS_FAILED_TASKS = 3,    /* failed starts in a row that are a pattern */
     ECS_RETRY_MIN_MS = 1000, /* wait after a failed UpdateService, doubled up to the longest */
     ECS_RETRY_MAX_MS = 60000,
@@ -104,9 +106,13 @@ struct ecs_state {
     int64_t want;       /* what it should be */
     int64_t ordered_ms; /* since then */
     int64_t writing_desired;
-    int64_t before_write; /* desired before the last write */
-    int64_t written_ms;   /* end of the last write; INT64_MIN: none */
-    int64_t retry_ms;     /* no write before that time */
+    struct {
+        int64_t desired, until_ms;
+    } before[ECS_BEFORE_MAX]; /* values from before our writes, that looks may tell until then */
+    size_t before_next;       /* the oldest one */
+    int64_t doubt;            /* a write of this value failed, but may have been done; -1: none */
+    int64_t written_ms;       /* end of the last write; INT64_MIN: none */
+    int64_t retry_ms;         /* no write before that time */
     uint64_t writes, write_failures, writes_failed_in_a_row;
     char write_error[256];
 
@@ -153,8 +159,9 @@ void ecs_state_rebased(struct ecs_state *state, int64_t desired, int64_t now_ms)
 /* The controller decided. */
 void ecs_state_order(struct ecs_state *state, int64_t desired, int64_t now_ms);
 
-/* The check for Application Auto Scaling: its answer, or ECS_AUTOSCALING_UNKNOWN when it failed for now.
- * Returns true when that makes the service a refused one. */
+/* The check for Application Auto Scaling: its answer, or ECS_AUTOSCALING_UNKNOWN when it failed for now. A
+ * target that was found stays known while later checks fail. Returns true when that makes the service a
+ * refused one. */
 bool ecs_state_autoscaling(struct ecs_state *state, enum ecs_autoscaling answer, int64_t now_ms);
 
 struct ecs_action {

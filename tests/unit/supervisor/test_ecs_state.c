@@ -329,6 +329,86 @@ START_TEST(a_write_that_only_seemed_to_fail_is_no_drift)
 }
 END_TEST
 
+/* A write of `desired` whose answer was lost; a new order follows at once. */
+static void lose_answer_then_order(int64_t desired, int64_t order)
+{
+    ecs_state_order(&g_state, desired, g_now_ms);
+    look();
+    assert_writes(desired);
+    (void)ecs_state_write_began(&g_state, desired, g_now_ms);
+    later(5);
+    ecs_state_write_failed(&g_state, AWS_KIND_TRANSIENT, "UpdateService: no answer", 1.0, g_now_ms);
+    later(1);
+    ecs_state_order(&g_state, order, g_now_ms);
+    later(ECS_RETRY_MIN_MS);
+}
+
+START_TEST(an_order_after_a_write_that_only_seemed_to_fail_is_not_lost)
+{
+    begin(10);
+    lose_answer_then_order(20, 10);
+    assert_looks();
+    tell(20, 10);
+    ck_assert(!g_seen.drift);
+    ck_assert_int_eq(g_state.desired, 20);
+    later(1);
+    tell(10, 10); /* an old answer of ECS */
+    ck_assert(!g_seen.drift);
+    write_done(10);
+    later(ECS_SETTLE_MS);
+    tell(10, 10);
+    ck_assert(!g_seen.drift);
+    assert_idle();
+}
+END_TEST
+
+START_TEST(an_order_back_to_the_old_value_waits_until_the_lost_write_is_told_or_was_not_done)
+{
+    begin(10);
+    lose_answer_then_order(20, 10);
+    tell(10, 10); /* not done, or not seen yet */
+    assert_idle();
+    tell(20, 10);
+    ck_assert(!g_seen.drift);
+    write_done(10);
+    begin(10);
+    lose_answer_then_order(20, 10);
+    later(ECS_SETTLE_MS);
+    tell(10, 10);
+    assert_idle();
+    tell(20, 10); /* by now that is somebody else's */
+    ck_assert(g_seen.drift);
+}
+END_TEST
+
+START_TEST(an_order_below_a_write_in_doubt_is_no_raise)
+{
+    begin(10);
+    lose_answer_then_order(20, 15);
+    ecs_state_look_failed(&g_state, "DescribeServices: throttled");
+    assert_idle(); /* a raise would not wait */
+    g_facts.rollout = true;
+    tell(10, 10);
+    assert_idle();
+    tell(20, 10);
+    assert_idle();
+    g_facts.rollout = false;
+    tell(20, 20);
+    write_done(15);
+    /* One that is above both is a raise, */
+    begin(10);
+    lose_answer_then_order(20, 25);
+    ecs_state_look_failed(&g_state, "DescribeServices: throttled");
+    write_done(25);
+    /* and so is the way back up from a shrink that may have been done. */
+    begin(20);
+    lose_answer_then_order(10, 20);
+    g_facts.rollout = true;
+    tell(20, 20);
+    write_done(20);
+}
+END_TEST
+
 /* ---- foreign writers ---- */
 
 START_TEST(a_foreign_value_within_the_limits_is_the_new_base)
@@ -409,6 +489,15 @@ START_TEST(the_value_from_before_a_write_is_no_foreign_one_for_a_while)
     later(1);
     tell(2, 2);
     ck_assert(g_seen.drift);
+    /* It does not fulfil an order back to it either. */
+    begin(2);
+    ecs_state_order(&g_state, 10, g_now_ms);
+    look();
+    write_done(10);
+    later(1);
+    ecs_state_order(&g_state, 2, g_now_ms);
+    tell(2, 2);
+    write_done(2);
     /* A third value is foreign at any time, */
     begin(2);
     ecs_state_order(&g_state, 10, g_now_ms);
@@ -426,6 +515,27 @@ START_TEST(the_value_from_before_a_write_is_no_foreign_one_for_a_while)
     g_facts.desired = 7;
     ecs_state_described(&g_state, &g_facts, g_now_ms - 1, g_now_ms + 20, &g_seen);
     ck_assert(!g_seen.drift);
+}
+END_TEST
+
+START_TEST(the_values_from_before_several_quick_writes_are_no_foreign_ones)
+{
+    begin(2);
+    for (int64_t desired = 5; desired <= 14; desired += 3) {
+        ecs_state_order(&g_state, desired, g_now_ms);
+        look();
+        write_done(desired);
+        later(1000);
+        g_facts.desired = desired;
+    }
+    tell(2, 2);
+    ck_assert(!g_seen.drift);
+    tell(8, 2);
+    ck_assert(!g_seen.drift);
+    ck_assert_int_eq(g_state.desired, 14);
+    later(ECS_SETTLE_MS - 4000);
+    tell(2, 2); /* that one was replaced the settling time ago */
+    ck_assert(g_seen.drift);
 }
 END_TEST
 
@@ -527,6 +637,23 @@ START_TEST(application_auto_scaling_is_refused_unless_allowed)
     rules.allow_autoscaling = true;
     begin_with(&rules, 10);
     ck_assert(!ecs_state_autoscaling(&g_state, ECS_AUTOSCALING_ACTS, g_now_ms));
+    ck_assert_int_eq(out_hold(), FLEET_HOLD_NONE);
+}
+END_TEST
+
+START_TEST(a_failed_check_does_not_lift_the_refusal_of_application_auto_scaling)
+{
+    static const enum ecs_autoscaling FAILED[] = {ECS_AUTOSCALING_UNKNOWN, ECS_AUTOSCALING_UNCHECKED};
+    begin(10);
+    (void)ecs_state_autoscaling(&g_state, ECS_AUTOSCALING_ACTS, g_now_ms);
+    for (size_t i = 0; i < sizeof FAILED / sizeof FAILED[0]; i++) {
+        later(300000); /* asked again: throttled, denied by now ... */
+        look();
+        ck_assert(!ecs_state_autoscaling(&g_state, FAILED[i], g_now_ms));
+        ck_assert_int_eq(g_state.autoscaling, ECS_AUTOSCALING_ACTS);
+        ck_assert_int_eq(out_hold(), FLEET_HOLD_REFUSED);
+    }
+    (void)ecs_state_autoscaling(&g_state, ECS_AUTOSCALING_NONE, g_now_ms);
     ck_assert_int_eq(out_hold(), FLEET_HOLD_NONE);
 }
 END_TEST
@@ -740,14 +867,19 @@ UNIT_MAIN("ecs_state", without_a_saved_state_the_services_own_count_is_the_base,
           a_lower_value_is_never_written_without_fresh_facts,
           facts_that_age_while_a_shrink_waits_are_asked_for_again, a_rollout_freezes_a_shrink_and_not_growth,
           one_write_at_a_time_and_the_last_order_wins, a_failed_write_is_tried_again_with_growing_waits,
-          a_write_that_only_seemed_to_fail_is_no_drift, a_foreign_value_within_the_limits_is_the_new_base,
+          a_write_that_only_seemed_to_fail_is_no_drift,
+          an_order_after_a_write_that_only_seemed_to_fail_is_not_lost,
+          an_order_back_to_the_old_value_waits_until_the_lost_write_is_told_or_was_not_done,
+          an_order_below_a_write_in_doubt_is_no_raise, a_foreign_value_within_the_limits_is_the_new_base,
           a_foreign_value_below_min_is_raised_at_once,
           a_foreign_value_above_max_is_reported_and_left_until_the_policy_shrinks,
           a_shrink_that_meets_a_foreign_value_gives_way_to_it,
           the_value_from_before_a_write_is_no_foreign_one_for_a_while,
+          the_values_from_before_several_quick_writes_are_no_foreign_ones,
           reassert_writes_the_order_again_once_per_cooldown, reassert_lowers_too_but_not_during_a_rollout,
           a_service_that_has_no_desired_count_of_its_own_is_refused,
           application_auto_scaling_is_refused_unless_allowed,
+          a_failed_check_does_not_lift_the_refusal_of_application_auto_scaling,
           nothing_is_written_before_the_check_for_auto_scaling_was_answered_or_failed_for_long,
           a_missing_service_is_trouble_only_when_it_lasts, an_answer_that_was_overtaken_changes_nothing,
           three_failed_starts_stop_further_growth_and_a_start_resumes_it,
