@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_MAX = AUTOSCALING_TARGETS_MAX, DENIED_FACTOR = 6 };
+enum {
+    BATCH_MAX = AUTOSCALING_TARGETS_MAX,
+    DENIED_FACTOR = 6,
+    ALONE_LOOKS = 3, /* good ones in a row, then a member travels with others again */
+};
 
 /* Fleets that start one after another shall share calls. */
 enum { GATHER_REAL_MS = 30 };
@@ -30,7 +34,8 @@ struct ecs_member {
     char resource_id[544]; /* "service/CLUSTER/SERVICE" */
     struct errand errands[ERRAND_MAX];
     bool again; /* another look was asked for while one was under way */
-    bool alone; /* shares no calls */
+    bool alone; /* shares no calls for a while: one that it shared was refused */
+    int alone_looks;
     struct ecs_member *next;
 };
 
@@ -130,11 +135,23 @@ static void free_batch(struct batch *batch)
     free(batch);
 }
 
-/* Whether a failure may be the fault of one of several services. */
+/* Whether a failure may be the fault of one of several services. A cluster they have in common. */
 static bool may_be_one_of_many(const struct batch *batch, const struct aws_result *result)
 {
-    return batch->count > 1 && (result->kind == AWS_KIND_DENIED || result->kind == AWS_KIND_REQUEST ||
-                                result->kind == AWS_KIND_NOT_FOUND);
+    return batch->count > 1 && strcmp(result->code, "ClusterNotFoundException") != 0 &&
+           (result->kind == AWS_KIND_DENIED || result->kind == AWS_KIND_REQUEST ||
+            result->kind == AWS_KIND_NOT_FOUND);
+}
+
+/* Whoever was refused together with others and is not when alone shares calls again, or one denied service
+ * would cost each of them a call of its own for ever. */
+static void note_alone(struct ecs_member *member, const struct aws_result *result)
+{
+    member->alone_looks = result->kind == AWS_KIND_OK ? member->alone_looks + 1 : 0;
+    if (member->alone_looks < ALONE_LOOKS)
+        return;
+    member->alone = false;
+    member->alone_looks = 0;
 }
 
 static void plan_next(struct ecs_member *member, enum errand_kind kind, double jitter,
@@ -165,6 +182,8 @@ static void end_batch(struct batch *batch, const struct aws_result *result)
             continue;
         if (split && batch->kind == ERRAND_LOOK)
             member->alone = member->again = true;
+        else if (member->alone && batch->kind == ERRAND_LOOK)
+            note_alone(member, result);
         plan_next(member, batch->kind, jitter, result);
     }
     loop_timer_arm_real_ms(&batch->pool->timer, 0);

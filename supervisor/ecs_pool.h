@@ -4,7 +4,7 @@
  * calls; and the check for Application Auto Scaling, fifty services a call. Belongs to the loop's thread.
  *
  * A call for several services that fails because of one of them (denied, a bad name) is split: each of them
- * then has calls of its own.
+ * then has calls of its own, until it has seen that it is not the one.
  */
 #ifndef SLUICE_SUPERVISOR_ECS_POOL_H
 #define SLUICE_SUPERVISOR_ECS_POOL_H

@@ -1,0 +1,167 @@
+/* The shared looks of many ECS fleets, against a scripted server: who travels with whom. */
+#include "supervisor/ecs_pool.h"
+
+#include "base/clock.h"
+#include "tests/unit/aws/fake_server.h"
+#include "tests/unit/unit.h"
+
+#include <jansson.h>
+
+enum { MEMBERS = 4, INTERVAL_MS = 20 };
+
+static const char CLUSTER[] = "main";
+static const char *const NAMES[MEMBERS] = {"svc-0", "svc-1", "svc-2", "svc-bad"};
+
+static struct event_base *g_base;
+static struct fake_server g_server;
+static struct aws_client *g_client;
+static struct aws_credentials_provider *g_provider;
+static struct ecs_pool *g_pool;
+
+/* What a member was told. */
+struct teller {
+    struct ecs_member *member;
+    int good, bad;
+};
+static struct teller g_tellers[MEMBERS];
+
+/* What the server does and has seen. */
+static const char *g_refusal;   /* code of what it answers to a call with svc-bad; NULL: it knows it */
+static struct fake_step g_step; /* the next answer */
+static char g_answer[1024];
+static size_t g_most, g_last; /* services of the fullest call, and of the last one */
+
+static void tear_down(void)
+{
+    for (size_t i = 0; i < MEMBERS; i++)
+        ecs_member_leave(g_tellers[i].member);
+    ecs_pool_destroy(g_pool);
+    aws_client_destroy(g_client);
+    aws_credentials_provider_destroy(g_provider);
+    fake_stop(&g_server);
+    event_base_free(g_base);
+}
+
+/* Answers what is asked for, or refuses the whole call. */
+static void on_request(struct fake_server *server)
+{
+    json_error_t error;
+    size_t used = 0;
+    size_t index = 0;
+    json_t *name = NULL;
+    const struct fake_request *request = &server->requests[server->request_count - 1];
+    json_t *asked = json_loads(request->body, 0, &error);
+    ck_assert_ptr_nonnull(asked);
+    json_t *services = json_object_get(asked, "services");
+    g_last = json_array_size(services);
+    g_most = g_last > g_most ? g_last : g_most;
+    g_step = (struct fake_step){.status = 200, .body = g_answer};
+    if (g_refusal != NULL && strstr(request->body, "svc-bad") != NULL) {
+        g_step.status = 400;
+        (void)snprintf(g_answer, sizeof g_answer, "{\"__type\":\"%s\"}", g_refusal);
+    } else {
+        used += (size_t)snprintf(g_answer, sizeof g_answer, "{\"services\":[");
+        json_array_foreach(services, index, name) used +=
+            (size_t)snprintf(g_answer + used, sizeof g_answer - used,
+                             "%s{\"serviceName\":\"%s\",\"desiredCount\":1,\"runningCount\":1}",
+                             index > 0 ? "," : "", json_string_value(name));
+        (void)snprintf(g_answer + used, sizeof g_answer - used, "]}");
+    }
+    json_decref(asked);
+    if (server->request_count == FAKE_REQUESTS_MAX)
+        fake_script(server, &g_step, 1); /* room for the next ones */
+}
+
+static void on_look(void *arg, const struct aws_result *result, const struct ecs_service *service,
+                    const char *reason, int64_t asked_ms)
+{
+    struct teller *teller = arg;
+    (void)reason;
+    (void)asked_ms;
+    ck_assert_int_eq(service != NULL, result->kind == AWS_KIND_OK);
+    teller->good += service != NULL;
+    teller->bad += service == NULL;
+}
+
+static void on_check(void *arg, const struct aws_result *result, const struct autoscaling_target *target)
+{
+    (void)arg;
+    (void)result;
+    (void)target;
+}
+
+static void set_up(const char *refusal)
+{
+    struct err err = {""};
+    (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
+    (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
+    ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
+    g_base = loop_base_new();
+    fake_start(&g_server, g_base);
+    fake_script(&g_server, &g_step, 1);
+    g_server.on_request = on_request;
+    g_refusal = refusal;
+    g_most = g_last = 0;
+    struct aws_credentials *c = aws_credentials_new("AKID", "hush", NULL, 0, "test");
+    g_provider = aws_credentials_provider_new_static(c);
+    aws_credentials_release(c);
+    g_client = aws_client_new(&(struct aws_client_options){.base = g_base,
+                                                           .region = "us-west-2",
+                                                           .endpoint_url = g_server.url,
+                                                           .credentials = g_provider,
+                                                           .max_attempts = 1},
+                              &err);
+    ck_assert_msg(g_client != NULL, "%s", err.text);
+    g_pool = ecs_pool_new(g_base, g_client, 1);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        g_tellers[i] = (struct teller){.member = NULL};
+        g_tellers[i].member = ecs_pool_join(g_pool, &(struct ecs_member_options){.cluster = CLUSTER,
+                                                                                 .service = NAMES[i],
+                                                                                 .interval_ms = INTERVAL_MS,
+                                                                                 .on_look = on_look,
+                                                                                 .on_check = on_check,
+                                                                                 .arg = &g_tellers[i]});
+    }
+}
+
+static void turn(void)
+{
+    ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
+}
+
+START_TEST(a_denied_service_travels_alone_and_the_others_together_again)
+{
+    set_up("AccessDeniedException");
+    while (g_tellers[0].good < 1)
+        turn();
+    ck_assert_uint_eq(g_most, MEMBERS); /* the first call, which was denied for all */
+    ck_assert_int_eq(g_tellers[0].bad, 1);
+    ck_assert_uint_eq(g_last, 1);
+    while (g_last != MEMBERS - 1) {
+        ck_assert_int_lt(g_tellers[0].good, 40);
+        turn();
+    }
+    for (size_t i = 0; i + 1 < MEMBERS; i++)
+        ck_assert_int_eq(g_tellers[i].bad, 1);
+    ck_assert_int_eq(g_tellers[MEMBERS - 1].good, 0);
+    g_refusal = NULL; /* an operator allows it */
+    while (g_last != MEMBERS)
+        turn();
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_missing_cluster_is_asked_about_once_for_all_its_services)
+{
+    set_up("ClusterNotFoundException");
+    while (g_tellers[0].bad < 4)
+        turn();
+    ck_assert_int_eq(g_server.request_count, 4);
+    for (size_t i = 0; i < MEMBERS; i++)
+        ck_assert_int_eq(g_tellers[i].bad, 4);
+    tear_down();
+}
+END_TEST
+
+UNIT_MAIN("ecs_pool", a_denied_service_travels_alone_and_the_others_together_again,
+          a_missing_cluster_is_asked_about_once_for_all_its_services)
