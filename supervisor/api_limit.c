@@ -31,6 +31,13 @@ bool api_limit_take(struct api_limit *limit, int64_t now_ms, int64_t *ret_wait_m
     return false;
 }
 
+void api_limit_owe(struct api_limit *limit, int64_t now_ms)
+{
+    refill(limit, now_ms);
+    limit->tokens -= 1;
+    limit->taken++;
+}
+
 void api_limit_tell(struct api_limit *limit, bool throttled, int64_t now_ms)
 {
     refill(limit, now_ms);

@@ -28,6 +28,10 @@ void api_limit_init(struct api_limit *limit, double burst, double per_s, int64_t
 /* Takes a token. When there is none: false, and *ret_wait_ms is how long until there may be one (>= 1). */
 bool api_limit_take(struct api_limit *limit, int64_t now_ms, int64_t *ret_wait_ms);
 
+/* Takes a token even if there is none, for a call that belongs to one that had to wait: who comes next waits
+ * the longer. */
+void api_limit_owe(struct api_limit *limit, int64_t now_ms);
+
 /* What came of a call: throttled halves the rate and empties the bucket, anything else raises it by a
  * twentieth of the full one. */
 void api_limit_tell(struct api_limit *limit, bool throttled, int64_t now_ms);

@@ -171,11 +171,12 @@ static void on_page(void *arg, const struct aws_result *result, const struct clo
 
 /* ---- the start of a round ---- */
 
-/* Further pages follow at once: a round is a handful of calls, and the limiter sees each. */
+/* The first page waited for its token; further ones follow at once, and who comes next waits for them. */
 static void send_page(struct round *round, const char *next_token)
 {
     struct cw_pool *pool = round->pool;
-    round->pages++;
+    if (round->pages++ > 0)
+        api_limit_owe(&pool->limit, clock_mono_ms());
     pool->pages++;
     pool->metrics += round->query_count;
     round->call = cloudwatch_get_metric_data(pool->client, round->queries, round->query_count,

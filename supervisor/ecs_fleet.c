@@ -254,6 +254,7 @@ struct ecs_fleet *ecs_fleet_new(const struct ecs_fleet_options *options)
     struct ecs_fleet *fleet = xcalloc(1, sizeof *fleet);
     fleet->options = *options;
     fleet->random = options->seed;
+    ecs_state_init(&fleet->state, &(struct ecs_rules){.on_drift = ECS_ADOPT}, -1); /* a follower tells it */
     loop_timer_init(&fleet->timer, options->base, on_timer, fleet);
     loop_timer_init(&fleet->end_timer, options->base, on_end, fleet);
     ecs_fleet_protect_init(fleet);

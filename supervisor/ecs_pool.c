@@ -118,6 +118,11 @@ bool ecs_pool_take(struct ecs_pool *pool, enum ecs_api api, int64_t *ret_wait_re
     return api_limit_take(&pool->limits[api], clock_mono_ms(), ret_wait_real_ms);
 }
 
+void ecs_pool_owe(struct ecs_pool *pool, enum ecs_api api)
+{
+    api_limit_owe(&pool->limits[api], clock_mono_ms());
+}
+
 void ecs_pool_tell(struct ecs_pool *pool, enum ecs_api api, const struct aws_result *result)
 {
     api_limit_tell(&pool->limits[api], result->kind == AWS_KIND_THROTTLED, clock_mono_ms());

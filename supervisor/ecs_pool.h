@@ -59,8 +59,9 @@ void ecs_member_look(struct ecs_member *member);
 /* Asks once whether Application Auto Scaling scales the service, after delay_ms of product time. */
 void ecs_member_check(struct ecs_member *member, int64_t delay_ms);
 
-/* For calls that fleets make themselves: as api_limit_take() and api_limit_tell(). */
+/* For calls that fleets make themselves: as api_limit_take(), api_limit_owe() and api_limit_tell(). */
 bool ecs_pool_take(struct ecs_pool *pool, enum ecs_api api, int64_t *ret_wait_real_ms);
+void ecs_pool_owe(struct ecs_pool *pool, enum ecs_api api);
 void ecs_pool_tell(struct ecs_pool *pool, enum ecs_api api, const struct aws_result *result);
 
 /* Writes one object: calls and rate of each group. */

@@ -60,6 +60,15 @@ static void note_failure(struct ecs_stopping *stopping, const struct ecs_task *t
                    task->stopped_reason);
 }
 
+/* A page may be empty though it is not the last. */
+static void end_page(struct ecs_stopping *stopping)
+{
+    if (stopping->token[0] == '\0' || ++stopping->pages == PAGES_MAX)
+        end(stopping, true);
+    else
+        go_on(stopping);
+}
+
 static void on_tasks(void *arg, const struct aws_result *result, const struct ecs_task *tasks, size_t count,
                      const struct ecs_failure *failures, size_t failure_count)
 {
@@ -72,10 +81,7 @@ static void on_tasks(void *arg, const struct aws_result *result, const struct ec
         stopping->counted += strcmp(tasks[i].last_status, "STOPPED") != 0;
         note_failure(stopping, &tasks[i]);
     }
-    if (stopping->token[0] == '\0' || ++stopping->pages == PAGES_MAX)
-        end(stopping, true);
-    else
-        go_on(stopping);
+    end_page(stopping);
 }
 
 static void on_list(void *arg, const struct aws_result *result, const char *const *arns, size_t count,
@@ -88,9 +94,10 @@ static void on_list(void *arg, const struct aws_result *result, const char *cons
     (void)snprintf(stopping->token, sizeof stopping->token, "%s",
                    strlen(next_token) < sizeof stopping->token ? next_token : "");
     if (count == 0) {
-        end(stopping, true);
+        end_page(stopping);
         return;
     }
+    ecs_pool_owe(stopping->pool, ECS_API_CLUSTER_READ); /* these tasks are soon others */
     stopping->call = ecs_describe_tasks(ecs_pool_client(stopping->pool), stopping->cluster, arns, count,
                                         on_tasks, stopping);
 }

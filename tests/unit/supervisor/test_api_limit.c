@@ -49,5 +49,21 @@ START_TEST(throttling_halves_the_rate_and_successes_raise_it_slowly)
 }
 END_TEST
 
-UNIT_MAIN("api_limit", a_burst_goes_at_once_and_then_the_rate,
+START_TEST(what_is_owed_is_waited_for_by_the_next)
+{
+    struct api_limit limit;
+    int64_t wait_ms = 0;
+    api_limit_init(&limit, 2, 10, 0);
+    ck_assert_int_eq(drain(&limit, 0), 2);
+    api_limit_owe(&limit, 0);
+    api_limit_owe(&limit, 0);
+    ck_assert(!api_limit_take(&limit, 0, &wait_ms));
+    ck_assert_int_eq(wait_ms, 300);
+    ck_assert_int_eq(drain(&limit, 299), 0);
+    ck_assert_int_eq(drain(&limit, 300), 1);
+    ck_assert_uint_eq(limit.taken, 5);
+}
+END_TEST
+
+UNIT_MAIN("api_limit", what_is_owed_is_waited_for_by_the_next, a_burst_goes_at_once_and_then_the_rate,
           throttling_halves_the_rate_and_successes_raise_it_slowly)

@@ -1,5 +1,6 @@
 /* The shared looks of many ECS fleets, against a scripted server: who travels with whom. */
 #include "supervisor/ecs_pool.h"
+#include "supervisor/ecs_stopping.h"
 
 #include "base/clock.h"
 #include "tests/unit/aws/fake_server.h"
@@ -163,5 +164,53 @@ START_TEST(a_missing_cluster_is_asked_about_once_for_all_its_services)
 }
 END_TEST
 
-UNIT_MAIN("ecs_pool", a_denied_service_travels_alone_and_the_others_together_again,
+/* ---- tasks that stop ---- */
+
+static void on_task_request(struct fake_server *server)
+{
+    static const char *const ANSWERS[] = {
+        "{\"taskArns\":[],\"nextToken\":\"more\"}", "{\"taskArns\":[\"t/1\",\"t/2\"]}",
+        "{\"tasks\":[{\"taskArn\":\"t/1\",\"lastStatus\":\"STOPPING\"},{\"lastStatus\":\"STOPPED\"}]}"};
+    ck_assert_int_le(server->request_count, 3);
+    g_step = (struct fake_step){.status = 200, .body = ANSWERS[server->request_count - 1]};
+}
+
+static int64_t cluster_reads(void)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct jsonw w = JSONW_INIT(&text);
+    json_error_t error;
+    ecs_pool_write_status(g_pool, &w);
+    json_t *json = json_loads(strbuf_str(&text), 0, &error);
+    int64_t calls = json_integer_value(json_object_get(json_object_get(json, "cluster_read"), "calls"));
+    json_decref(json);
+    strbuf_clean_up(&text);
+    return calls;
+}
+
+START_TEST(stopping_tasks_are_counted_to_the_last_page_and_every_call_by_the_limiter)
+{
+    struct ecs_stopping stopping;
+    set_up(NULL);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        ecs_member_leave(g_tellers[i].member);
+        g_tellers[i].member = NULL;
+    }
+    g_server.on_request = on_task_request;
+    ecs_stopping_init(&stopping, g_base, g_pool, CLUSTER, NAMES[0]);
+    ecs_stopping_count(&stopping);
+    while (stopping.running)
+        turn();
+    ck_assert_str_eq(stopping.error, "");
+    ck_assert(stopping.known);
+    ck_assert_int_eq(stopping.count, 1);
+    ck_assert_int_eq(g_server.request_count, 3);
+    ck_assert_int_eq(cluster_reads(), 3);
+    ecs_stopping_clean_up(&stopping);
+    tear_down();
+}
+END_TEST
+
+UNIT_MAIN("ecs_pool", stopping_tasks_are_counted_to_the_last_page_and_every_call_by_the_limiter,
+          a_denied_service_travels_alone_and_the_others_together_again,
           a_missing_cluster_is_asked_about_once_for_all_its_services)
