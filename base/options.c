@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 64 };
+enum { NAME_MAX_BYTES = OPTIONS_FLAG_BYTES };
 
 static void *field_of(const struct option_row *row, void *target)
 {
@@ -249,7 +249,7 @@ void options_copy(const struct option_row *rows, void *to, const void *from)
     }
 }
 
-static void flag_name(const struct option_row *row, char out[static NAME_MAX_BYTES])
+void options_flag_name(const struct option_row *row, char out[static OPTIONS_FLAG_BYTES])
 {
     size_t i = 0;
     for (; i < NAME_MAX_BYTES - 1 && row->name[i] != '\0'; i++)
@@ -257,16 +257,22 @@ static void flag_name(const struct option_row *row, char out[static NAME_MAX_BYT
     out[i] = '\0';
 }
 
+const char *options_value_word(const struct option_row *row)
+{
+    if (row->type == OPTION_BOOL)
+        return NULL;
+    return row->unit != NULL ? row->unit : "VALUE";
+}
+
 void options_help(const struct option_row *rows, struct strbuf *out)
 {
     for (const struct option_row *row = rows; row->name != NULL; row++) {
         char name[NAME_MAX_BYTES];
         char left[NAME_MAX_BYTES * 2];
-        flag_name(row, name);
-        (void)snprintf(left, sizeof left, "--%s%s%s", name, row->type == OPTION_BOOL ? "" : " ",
-                       row->type == OPTION_BOOL ? ""
-                       : row->unit != NULL      ? row->unit
-                                                : "VALUE");
+        const char *word = options_value_word(row);
+        options_flag_name(row, name);
+        (void)snprintf(left, sizeof left, "--%s%s%s", name, word != NULL ? " " : "",
+                       word != NULL ? word : "");
         strbuf_appendf(out, "  %-28s %s", left, row->help);
         if (row->type == OPTION_BOOL) {
             strbuf_append_char(out, '\n');

@@ -64,6 +64,15 @@ void options_clean_up(const struct option_row *rows, void *target);
  * up). */
 void options_copy(const struct option_row *rows, void *to, const void *from);
 
+enum { OPTIONS_FLAG_BYTES = 64 };
+
+/* The row's name on a command line, without the hyphens before it: "stop-grace". */
+void options_flag_name(const struct option_row *row, char out[static OPTIONS_FLAG_BYTES]);
+
+/* The word for its value in help: "FILE", "VALUE" for want of a better one; NULL for BOOL, which needs none.
+ */
+const char *options_value_word(const struct option_row *row);
+
 /* What is allowed, in words: "a whole number from 1 to 20", "a duration such as 60s, from 1s to 1h", "one of
  * a, b". */
 void options_describe_range(const struct option_row *row, struct strbuf *out);

@@ -9,10 +9,10 @@
 #include "base/host_port.h"
 #include "base/log.h"
 #include "base/loop.h"
-#include "base/options.h"
 #include "base/process.h"
 #include "base/version.h"
 #include "localaws/http_server.h"
+#include "localaws/options.h"
 #include "localaws/service.h"
 
 #include <arpa/inet.h>
@@ -21,186 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-
-struct localaws_options {
-    char *listen;
-    char *region;
-    char *account;
-    char *create_queue;
-    bool verify_signatures;
-    char *access_key;
-    char *secret_key;
-    int redelivery; /* index into REDELIVERY */
-    bool allow_remote;
-    int ecs_tasks;                /* index into ECS_TASKS: enum ecs_tasks */
-    int64_t ecs_start_latency_ms; /* product */
-    int64_t ecs_visible_after_ms; /* product */
-    int ecs_scale_in;             /* index into ECS_SCALE_IN: enum ecs_victims */
-    char *ecs_task_logs;
-    int64_t cloudwatch_delay_ms;  /* product */
-    int64_t cloudwatch_active_ms; /* product */
-    double cloudwatch_gaps;
-    char *container_credentials;
-    char *container_token_file;
-    char *imds;
-    int64_t credentials_life_ms; /* real, like the next one */
-    int64_t sts_life_max_ms;
-    bool version;
-};
-
-#define FIELD(f) offsetof(struct localaws_options, f)
-
-static const char *const REDELIVERY[] = {"last", "first", NULL};
-static const char *const ECS_TASKS[] = {"refuse", "pretend", "run", NULL};
-static const char *const ECS_SCALE_IN[] = {"newest", "oldest", NULL};
-
-static const struct option_row ROWS[] = {
-    {.name = "listen",
-     .type = OPTION_STRING,
-     .offset = FIELD(listen),
-     .fallback = "127.0.0.1:9324",
-     .unit = "HOST:PORT",
-     .help = "address to listen on; port 0 takes any free one"},
-    {.name = "region",
-     .type = OPTION_STRING,
-     .offset = FIELD(region),
-     .fallback = "us-east-1",
-     .unit = "NAME",
-     .help = "region in ARNs and signatures"},
-    {.name = "account",
-     .type = OPTION_STRING,
-     .offset = FIELD(account),
-     .fallback = "123456789012",
-     .unit = "ID",
-     .help = "account in ARNs and queue URLs, 12 digits"},
-    {.name = "create_queue",
-     .type = OPTION_STRING,
-     .offset = FIELD(create_queue),
-     .unit = "NAME[,NAME...]",
-     .help = "queues to create at the start, with default attributes"},
-    {.name = "verify_signatures",
-     .type = OPTION_BOOL,
-     .offset = FIELD(verify_signatures),
-     .fallback = "false",
-     .help = "answer 403 to requests that are not signed with our key"},
-    {.name = "access_key",
-     .type = OPTION_STRING,
-     .offset = FIELD(access_key),
-     .unit = "ID",
-     .help = "key id to verify against, instead of AWS_ACCESS_KEY_ID"},
-    {.name = "secret_key",
-     .type = OPTION_STRING,
-     .offset = FIELD(secret_key),
-     .unit = "SECRET",
-     .help = "its secret, instead of AWS_SECRET_ACCESS_KEY, which others cannot read in the process list"},
-    {.name = "redelivery",
-     .type = OPTION_ENUM,
-     .offset = FIELD(redelivery),
-     .fallback = "last",
-     .choices = REDELIVERY,
-     .unit = "PLACE",
-     .help = "where in a standard queue a message stands that is visible again; SQS promises no order"},
-    {.name = "allow_remote",
-     .type = OPTION_BOOL,
-     .offset = FIELD(allow_remote),
-     .fallback = "false",
-     .help = "listen on other than loopback addresses"},
-    {.name = "ecs_tasks",
-     .type = OPTION_ENUM,
-     .offset = FIELD(ecs_tasks),
-     .fallback = "refuse",
-     .choices = ECS_TASKS,
-     .unit = "HOW",
-     .help = "ECS tasks: run is local processes of whatever command a caller names; pretend has none"},
-    {.name = "ecs_start_latency",
-     .type = OPTION_DURATION,
-     .offset = FIELD(ecs_start_latency_ms),
-     .fallback = "5s",
-     .min = 100,
-     .max = 3600000,
-     .unit = "DURATION",
-     .help = "from the start of an ECS task to RUNNING"},
-    {.name = "ecs_visible_after",
-     .type = OPTION_DURATION,
-     .offset = FIELD(ecs_visible_after_ms),
-     .fallback = "0s",
-     .min = 0,
-     .max = 3600000,
-     .unit = "DURATION",
-     .help = "DescribeServices answers MISSING so long after CreateService"},
-    {.name = "ecs_scale_in",
-     .type = OPTION_ENUM,
-     .offset = FIELD(ecs_scale_in),
-     .fallback = "newest",
-     .choices = ECS_SCALE_IN,
-     .unit = "WHICH",
-     .help = "which of the running ECS tasks go first; ECS promises no order"},
-    {.name = "ecs_task_logs",
-     .type = OPTION_STRING,
-     .offset = FIELD(ecs_task_logs),
-     .unit = "DIRECTORY",
-     .help = "a file for what each ECS task writes, instead of standard error"},
-    {.name = "cloudwatch_delay",
-     .type = OPTION_DURATION,
-     .offset = FIELD(cloudwatch_delay_ms),
-     .fallback = "60s",
-     .min = 0,
-     .max = 3600000,
-     .unit = "DURATION",
-     .help = "from the end of a minute until the metrics of queues can be read"},
-    {.name = "cloudwatch_gaps",
-     .type = OPTION_DOUBLE,
-     .offset = FIELD(cloudwatch_gaps),
-     .fallback = "0",
-     .min = 0,
-     .max = 1,
-     .unit = "SHARE",
-     .help = "share of a queue's minutes whose metrics never come"},
-    {.name = "cloudwatch_active",
-     .type = OPTION_DURATION,
-     .offset = FIELD(cloudwatch_active_ms),
-     .fallback = "6h",
-     .min = 60000,
-     .max = 86400000,
-     .unit = "DURATION",
-     .help = "a queue that is empty and was not called for so long has no metrics"},
-    {.name = "container_credentials",
-     .type = OPTION_STRING,
-     .offset = FIELD(container_credentials),
-     .unit = "HOST:PORT",
-     .help = "hand out credentials as a container's endpoint does, at /credentials there"},
-    {.name = "container_token_file",
-     .type = OPTION_STRING,
-     .offset = FIELD(container_token_file),
-     .unit = "FILE",
-     .help = "what Authorization must hold at the container's endpoint; read for each request"},
-    {.name = "imds",
-     .type = OPTION_STRING,
-     .offset = FIELD(imds),
-     .unit = "HOST:PORT",
-     .help = "be the instance metadata service (version 2) there"},
-    {.name = "credentials_life",
-     .type = OPTION_DURATION,
-     .offset = FIELD(credentials_life_ms),
-     .fallback = "1h",
-     .min = 1000,
-     .max = 43200000,
-     .unit = "DURATION",
-     .help = "life of the credentials that these two hand out, in real time"},
-    {.name = "sts_life_max",
-     .type = OPTION_DURATION,
-     .offset = FIELD(sts_life_max_ms),
-     .fallback = "12h",
-     .min = 1000,
-     .max = 43200000,
-     .unit = "DURATION",
-     .help = "the longest life that STS gives to credentials, whatever is asked for, in real time"},
-    {.name = "version",
-     .type = OPTION_BOOL,
-     .offset = FIELD(version),
-     .fallback = "false",
-     .help = "print the version"},
-    OPTION_END};
 
 struct program {
     struct localaws_options options;
@@ -217,7 +37,8 @@ static int print_help(void)
         &text, "Usage: sluice-localaws [options]\n\nSQS, ECS, CloudWatch, DynamoDB and STS on loopback, in "
                "memory. Prints one line of JSON with"
                " its URL when it is ready.\n\nOptions:\n");
-    options_help(ROWS, &text);
+    options_help(LOCALAWS_OPTIONS, &text);
+    strbuf_append_str(&text, "  --help                       show this text\n");
     (void)fputs(strbuf_str(&text), stdout);
     strbuf_clean_up(&text);
     return EXIT_CODE_OK;
@@ -414,7 +235,7 @@ static void clean_up(struct program *program)
     service_free(program->service);
     if (program->base != NULL)
         event_base_free(program->base);
-    options_clean_up(ROWS, &program->options);
+    options_clean_up(LOCALAWS_OPTIONS, &program->options);
 }
 
 int main(int argc, char **argv)
@@ -431,8 +252,9 @@ int main(int argc, char **argv)
         goto done;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    options_set_defaults(ROWS, &program.options);
-    int parsed = options_parse_args(ROWS, &program.options, argc, argv, operands, &operand_count, &err);
+    options_set_defaults(LOCALAWS_OPTIONS, &program.options);
+    int parsed =
+        options_parse_args(LOCALAWS_OPTIONS, &program.options, argc, argv, operands, &operand_count, &err);
     if (parsed == 0 && operand_count > 0)
         parsed = err_set(&err, "unexpected argument %s; see --help", operands[0]);
     if (parsed == 1) {

@@ -40,7 +40,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_CHECK_SPEC = {
     .name = "check",
     .summary = "Checks a configuration file as a whole, says what was understood, and warns of what on this "
                "host or\n"
@@ -285,7 +285,7 @@ int cmd_check(int argc, char **argv)
     struct config config = {.path = NULL};
     struct findings findings = {.services = NULL};
     struct err err = {.text = ""};
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_CHECK_SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code != COMMAND_GO_ON)
         goto done;
     if (options.config == NULL) {

@@ -53,7 +53,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_DEMO_SPEC = {
     .name = "demo",
     .summary = "Runs a flash sale on a local SQS endpoint: orders come, a supervisor scales payment workers "
                "out and\n"
@@ -72,10 +72,10 @@ enum { ECS_START_LATENCY_MS = 30000 };
 static int check_ecs(struct demo_options *o)
 {
     if (!o->ecs && o->ecs_start_latency != 0)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--ecs-start-latency is for --ecs");
+        return command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_USAGE, "--ecs-start-latency is for --ecs");
     if (o->ecs && o->chaos)
         return command_fail(
-            SPEC.name, EXIT_CODE_USAGE,
+            CMD_DEMO_SPEC.name, EXIT_CODE_USAGE,
             "--chaos kills workers that are the supervisor's own processes, with --ecs they are "
             "tasks of ECS: want one of the two");
     if (o->ecs && o->ecs_start_latency == 0)
@@ -88,25 +88,25 @@ static int check_options(struct demo_options *o)
     double orders = round(o->rate * (double)o->duration / 1000.0);
 
     if (o->min > o->max)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--min %" PRId64 " is above --max %" PRId64, o->min,
-                            o->max);
+        return command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_USAGE, "--min %" PRId64 " is above --max %" PRId64,
+                            o->min, o->max);
     /* The default target follows a smaller fleet; one that was asked for has to fit. */
     if (o->target > o->max || o->target < o->min) {
         if (o->target != 25)
-            return command_fail(SPEC.name, EXIT_CODE_USAGE,
+            return command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_USAGE,
                                 "--target %" PRId64 ": want --min %" PRId64 " to --max %" PRId64, o->target,
                                 o->min, o->max);
         o->target = o->target > o->max ? o->max : o->min;
     }
     if (o->threads < o->slots)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE,
+        return command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_USAGE,
                             "--threads %" PRId64 " cannot fill --slots %" PRId64 ": want at least as many",
                             o->threads, o->slots);
     if (orders < 1 || orders > ORDERS_COUNT_MAX)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE,
+        return command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_USAGE,
                             "--rate and --duration make %.0f orders: want 1 to %d", orders, ORDERS_COUNT_MAX);
     if (o->chaos && o->duration <= DEMO_CHAOS_SUPERVISOR_AT_S * INT64_C(1000))
-        return command_fail(SPEC.name, EXIT_CODE_USAGE,
+        return command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_USAGE,
                             "--chaos kills at %d and %d s: want a longer --duration", DEMO_CHAOS_WORKER_AT_S,
                             DEMO_CHAOS_SUPERVISOR_AT_S);
     int ecs = check_ecs(o);
@@ -238,7 +238,7 @@ static int write_file(const char *path, const struct strbuf *text)
 
     if (file_write_atomic(path, text->data, text->len, 0644, &err) == 0)
         return EXIT_CODE_OK;
-    return command_fail(SPEC.name, EXIT_CODE_IO, "%s", err.text);
+    return command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_IO, "%s", err.text);
 }
 
 static int write_chart(const struct demo *demo)
@@ -332,7 +332,7 @@ int cmd_demo(int argc, char **argv)
 {
     struct demo *demo = xcalloc(1, sizeof *demo);
     struct err err = {.text = ""};
-    int exit_code = command_parse(&SPEC, &demo->options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_DEMO_SPEC, &demo->options, argc, argv, NULL, NULL);
 
     if (exit_code == COMMAND_GO_ON)
         exit_code = check_options(&demo->options);
@@ -340,7 +340,7 @@ int cmd_demo(int argc, char **argv)
         goto done;
     demo->begun_mono_ms = clock_mono_ms();
     if (demo_setup(demo, &err) != 0) {
-        exit_code = command_fail(SPEC.name, EXIT_CODE_UNAVAILABLE, "%s", err.text);
+        exit_code = command_fail(CMD_DEMO_SPEC.name, EXIT_CODE_UNAVAILABLE, "%s", err.text);
         goto done;
     }
     struct demo_view_sale sale = sale_of(&demo->options);

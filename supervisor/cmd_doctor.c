@@ -25,7 +25,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_DOCTOR_SPEC = {
     .name = "doctor",
     .summary =
         "Says where the credentials come from and why other sources are not used, who they are, whether the\n"
@@ -87,8 +87,8 @@ static int find_fleet(const struct config *config, const char *name, const struc
         if (strcmp(config->fleets[i].name, name) == 0)
             *ret_fleet = &config->fleets[i];
     if (name != NULL && *ret_fleet == NULL)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--fleet %s: %s has no fleet of that name", name,
-                            config->path);
+        return command_fail(CMD_DOCTOR_SPEC.name, EXIT_CODE_USAGE, "--fleet %s: %s has no fleet of that name",
+                            name, config->path);
     return 0;
 }
 
@@ -99,9 +99,9 @@ static int examine(const struct doctor_options *options)
     const struct config_fleet *fleet = NULL;
     struct err err = {.text = ""};
     if (options->config == NULL && options->fleet != NULL)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--fleet needs --config FILE");
+        return command_fail(CMD_DOCTOR_SPEC.name, EXIT_CODE_USAGE, "--fleet needs --config FILE");
     if (options->config != NULL && config_load(options->config, &config, &err) != 0)
-        return command_fail(SPEC.name, EXIT_CODE_CONFIG, "%s", err.text);
+        return command_fail(CMD_DOCTOR_SPEC.name, EXIT_CODE_CONFIG, "%s", err.text);
     int exit_code = find_fleet(&config, options->fleet, &fleet);
     if (exit_code == 0) {
         doctor_run(options->config != NULL ? &config : NULL, fleet, &report);
@@ -116,7 +116,7 @@ static int examine(const struct doctor_options *options)
 int cmd_doctor(int argc, char **argv)
 {
     struct doctor_options options = {.config = NULL};
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_DOCTOR_SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code == COMMAND_GO_ON)
         exit_code = examine(&options);
     options_clean_up(ROWS, &options);

@@ -30,7 +30,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_EXPLAIN_SPEC = {
     .name = "explain",
     .operands = "FLEET",
     .summary =
@@ -141,7 +141,7 @@ int cmd_explain(int argc, char **argv)
     const char *operands[1] = {NULL}; /* max_operands */
     int count = 0;
     char *socket_path = NULL;
-    int exit_code = command_parse(&SPEC, &options, argc, argv, operands, &count);
+    int exit_code = command_parse(&CMD_EXPLAIN_SPEC, &options, argc, argv, operands, &count);
     if (exit_code == COMMAND_GO_ON && count < 1)
         exit_code = command_fail("explain", EXIT_CODE_USAGE, "FLEET: missing (see sluice explain --help)");
     if (exit_code == COMMAND_GO_ON)

@@ -34,7 +34,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_HEALTH_SPEC = {
     .name = "health",
     .summary =
         "Asks a running supervisor whether it is alive (GET /healthz) or, with --ready, ready (GET "
@@ -90,7 +90,7 @@ int cmd_health(int argc, char **argv)
 {
     struct health_options options = {.admin = NULL};
     char *admin = NULL;
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_HEALTH_SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code == COMMAND_GO_ON) {
         admin = admin_client_find_socket("health", options.config, options.admin, &exit_code);
         if (admin != NULL)

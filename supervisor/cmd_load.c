@@ -66,7 +66,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_LOAD_SPEC = {
     .name = "load",
     .summary = "Sends orders to a queue at a steady rate, AWS included. The schedule does not wait for "
                "answers; what\n"
@@ -134,12 +134,13 @@ static int prepare_orders(struct load_command *c)
     if (o->queue_url == NULL && from_environment != NULL && *from_environment != '\0')
         o->queue_url = xstrdup(from_environment);
     if (o->queue_url == NULL)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "no queue: give --queue-url or set SQS_QUEUE_URL");
+        return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE,
+                            "no queue: give --queue-url or set SQS_QUEUE_URL");
     if (strncmp(o->queue_url, "http://", 7) != 0 && strncmp(o->queue_url, "https://", 8) != 0)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--queue-url %s: want a URL with http:// or https://",
-                            o->queue_url);
+        return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE,
+                            "--queue-url %s: want a URL with http:// or https://", o->queue_url);
     if (count < 1 || count > ORDERS_COUNT_MAX)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE,
+        return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE,
                             "--rate %g for --duration %g s makes %.0f orders: want 1 to %d", o->rate,
                             (double)o->duration / 1000.0, count, ORDERS_COUNT_MAX);
     size_t url_len = strlen(o->queue_url);
@@ -150,7 +151,7 @@ static int prepare_orders(struct load_command *c)
     if (o->seed == 0)
         o->seed = random_seed();
     if (orders_init(&c->orders, (uint64_t)o->seed, (int64_t)count, o->sns, o->malformed, &err) != 0)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "%s", err.text);
+        return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE, "%s", err.text);
     return COMMAND_GO_ON;
 }
 
@@ -170,10 +171,10 @@ static int prepare_client(struct load_command *c)
     c->client = aws_client_new(&options, &err);
     if (c->client == NULL ||
         aws_client_endpoint(c->client, "sqs", c->options.queue_url, &endpoint, &err) != 0)
-        exit_code = command_fail(SPEC.name, EXIT_CODE_CONFIG, "%s", err.text);
+        exit_code = command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_CONFIG, "%s", err.text);
     else if (clock_scale() > 1 && !aws_url_is_loopback(strbuf_str(&endpoint)))
         exit_code = command_fail(
-            SPEC.name, EXIT_CODE_CONFIG,
+            CMD_LOAD_SPEC.name, EXIT_CODE_CONFIG,
             "SLUICE_TIME_SCALE is %d, but the endpoint %s is not loopback: time can only be scaled"
             " against a local endpoint",
             clock_scale(), strbuf_str(&endpoint));
@@ -188,7 +189,8 @@ static int open_log(struct load_command *c)
     if (c->options.log == NULL)
         return COMMAND_GO_ON;
     c->log_fd = load_log_open(c->options.log, &err);
-    return c->log_fd >= 0 ? COMMAND_GO_ON : command_fail(SPEC.name, EXIT_CODE_IO, "--log %s", err.text);
+    return c->log_fd >= 0 ? COMMAND_GO_ON
+                          : command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_IO, "--log %s", err.text);
 }
 
 static void start_sending(struct load_command *c)
@@ -249,7 +251,7 @@ static void command_clean_up(struct load_command *c)
 int cmd_load(int argc, char **argv)
 {
     struct load_command c = {.log_fd = -1};
-    int exit_code = command_parse(&SPEC, &c.options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_LOAD_SPEC, &c.options, argc, argv, NULL, NULL);
 
     if (exit_code == COMMAND_GO_ON)
         exit_code = prepare_orders(&c);

@@ -58,7 +58,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_MEASURE_SPEC = {
     .name = "measure",
     .summary =
         "Measures one sluice-worker draining a backlog of orders on a local SQS endpoint, once for each "
@@ -109,10 +109,10 @@ static int prepare(const struct measure_options *o, struct measure *measure)
     int count = measure_parse_threads(o->threads, threads, &err);
 
     if (count < 0)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "%s", err.text);
+        return command_fail(CMD_MEASURE_SPEC.name, EXIT_CODE_USAGE, "%s", err.text);
     if (o->per_poller != 0 && !o->naive)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--per-poller %" PRId64 ": goes with --naive alone",
-                            o->per_poller);
+        return command_fail(CMD_MEASURE_SPEC.name, EXIT_CODE_USAGE,
+                            "--per-poller %" PRId64 ": goes with --naive alone", o->per_poller);
     measure->speed = o->speed;
     measure->redelivery = REDELIVERY[o->redelivery];
     measure->quiet = o->quiet;
@@ -137,7 +137,7 @@ static int write_chart(const struct measure *measure, const char *path)
     measure_chart_write(measure, &text);
     int rc = file_write_atomic(path, text.data, text.len, 0644, &err);
     strbuf_clean_up(&text);
-    return rc == 0 ? EXIT_CODE_OK : command_fail(SPEC.name, EXIT_CODE_IO, "%s", err.text);
+    return rc == 0 ? EXIT_CODE_OK : command_fail(CMD_MEASURE_SPEC.name, EXIT_CODE_IO, "%s", err.text);
 }
 
 static int report(const struct measure *measure, const struct measure_options *o)
@@ -161,7 +161,7 @@ int cmd_measure(int argc, char **argv)
 {
     struct measure_options options = {.threads = NULL};
     struct measure *measure = xcalloc(1, sizeof *measure);
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_MEASURE_SPEC, &options, argc, argv, NULL, NULL);
 
     if (exit_code == COMMAND_GO_ON)
         exit_code = prepare(&options, measure);

@@ -41,7 +41,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_MEASURE_NAIVE_SPEC = {
     .name = "measure-naive",
     .summary = "The consumer that sluice measure --naive measures; for its own use.",
     .rows = ROWS,
@@ -80,18 +80,21 @@ static int prepare(struct naive_command *c)
     struct err err = {.text = ""};
 
     if (o->queue_url == NULL || o->ledger == NULL)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--queue-url and --ledger are needed");
+        return command_fail(CMD_MEASURE_NAIVE_SPEC.name, EXIT_CODE_USAGE,
+                            "--queue-url and --ledger are needed");
     if (!aws_url_is_loopback(o->queue_url))
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "--queue-url %s: want one on loopback", o->queue_url);
+        return command_fail(CMD_MEASURE_NAIVE_SPEC.name, EXIT_CODE_USAGE,
+                            "--queue-url %s: want one on loopback", o->queue_url);
     c->ledger_fd = open(o->ledger, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (c->ledger_fd < 0)
-        return command_fail(SPEC.name, EXIT_CODE_IO, "--ledger %s: %s", o->ledger, strerror(errno));
+        return command_fail(CMD_MEASURE_NAIVE_SPEC.name, EXIT_CODE_IO, "--ledger %s: %s", o->ledger,
+                            strerror(errno));
     c->base = loop_base_new();
     struct aws_client_options options = {.base = c->base,
                                          .max_connections = (int)o->pollers + CONNECTIONS_FOR_DELETES};
     c->client = aws_client_new(&options, &err);
     if (c->client == NULL)
-        return command_fail(SPEC.name, EXIT_CODE_CONFIG, "%s", err.text);
+        return command_fail(CMD_MEASURE_NAIVE_SPEC.name, EXIT_CODE_CONFIG, "%s", err.text);
     return COMMAND_GO_ON;
 }
 
@@ -121,7 +124,7 @@ static void run(struct naive_command *c)
 int cmd_measure_naive(int argc, char **argv)
 {
     struct naive_command c = {.ledger_fd = -1};
-    int exit_code = command_parse(&SPEC, &c.options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_MEASURE_NAIVE_SPEC, &c.options, argc, argv, NULL, NULL);
 
     if (exit_code == COMMAND_GO_ON)
         exit_code = prepare(&c);

@@ -62,7 +62,7 @@ static const struct option_row RESUME_ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SCALE_SPEC = {
+const struct command_spec CMD_SCALE_SPEC = {
     .name = "scale",
     .operands = "FLEET N",
     .summary =
@@ -75,7 +75,7 @@ static const struct command_spec SCALE_SPEC = {
         "needs to, and shrinks as patiently as ever. The order survives a restart of the "
         "supervisor.\n\n" EXIT_CODES,
 };
-static const struct command_spec PAUSE_SPEC = {
+const struct command_spec CMD_PAUSE_SPEC = {
     .name = "pause",
     .operands = "FLEET",
     .summary =
@@ -85,7 +85,7 @@ static const struct command_spec PAUSE_SPEC = {
     .max_operands = 1,
     .details = EXIT_CODES,
 };
-static const struct command_spec RESUME_SPEC = {
+const struct command_spec CMD_RESUME_SPEC = {
     .name = "resume",
     .operands = "FLEET",
     .summary = "Ends what sluice scale or sluice pause ordered; the policy decides again.",
@@ -209,15 +209,15 @@ static int give_order(enum override_kind kind, const struct command_spec *spec, 
 
 int cmd_scale(int argc, char **argv)
 {
-    return give_order(OVERRIDE_SCALE, &SCALE_SPEC, argc, argv);
+    return give_order(OVERRIDE_SCALE, &CMD_SCALE_SPEC, argc, argv);
 }
 
 int cmd_pause(int argc, char **argv)
 {
-    return give_order(OVERRIDE_PAUSE, &PAUSE_SPEC, argc, argv);
+    return give_order(OVERRIDE_PAUSE, &CMD_PAUSE_SPEC, argc, argv);
 }
 
 int cmd_resume(int argc, char **argv)
 {
-    return give_order(OVERRIDE_NONE, &RESUME_SPEC, argc, argv);
+    return give_order(OVERRIDE_NONE, &CMD_RESUME_SPEC, argc, argv);
 }

@@ -99,7 +99,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_PLAN_SPEC = {
     .name = "plan",
     .summary = "Computes workers, cost, backlog and waits for a rate of orders. What one worker completes "
                "follows from\n"
@@ -116,8 +116,8 @@ static const struct command_spec SPEC = {
 
 static int refuse(const char *option, const char *value, const char *want)
 {
-    return command_fail(SPEC.name, EXIT_CODE_USAGE, "--%s %.100s: want %s (see sluice plan --help)", option,
-                        value, want);
+    return command_fail(CMD_PLAN_SPEC.name, EXIT_CODE_USAGE, "--%s %.100s: want %s (see sluice plan --help)",
+                        option, value, want);
 }
 
 static int read_rates(const struct plan_options *o, struct plan_input *input)
@@ -169,7 +169,7 @@ static int check_options(const struct plan_options *o)
         return refuse("min", value, want);
     }
     if (prices_check_task_size(o->task_cpu, o->task_memory, &err) != 0)
-        return command_fail(SPEC.name, EXIT_CODE_USAGE, "%s (see sluice plan --help)", err.text);
+        return command_fail(CMD_PLAN_SPEC.name, EXIT_CODE_USAGE, "%s (see sluice plan --help)", err.text);
     return COMMAND_GO_ON;
 }
 
@@ -181,14 +181,14 @@ static int read_prices_file(const char *path, struct prices *prices)
     int exit_code = COMMAND_GO_ON;
     if (file_read(path, PRICES_FILE_MAX_BYTES, &text, &err) != 0) {
         strbuf_clean_up(&text);
-        return command_fail(SPEC.name, EXIT_CODE_IO, "--prices %s", err.text);
+        return command_fail(CMD_PLAN_SPEC.name, EXIT_CODE_IO, "--prices %s", err.text);
     }
     json_t *object = json_loadb(strbuf_str(&text), text.len, JSON_REJECT_DUPLICATES, &json_err);
     if (object == NULL)
-        exit_code = command_fail(SPEC.name, EXIT_CODE_DATA, "--prices %s: line %d: %s", path, json_err.line,
-                                 json_err.text);
+        exit_code = command_fail(CMD_PLAN_SPEC.name, EXIT_CODE_DATA, "--prices %s: line %d: %s", path,
+                                 json_err.line, json_err.text);
     else if (prices_set_json(prices, object, &err) != 0)
-        exit_code = command_fail(SPEC.name, EXIT_CODE_DATA, "--prices %s: %s", path, err.text);
+        exit_code = command_fail(CMD_PLAN_SPEC.name, EXIT_CODE_DATA, "--prices %s: %s", path, err.text);
     json_decref(object);
     strbuf_clean_up(&text);
     return exit_code;
@@ -202,7 +202,7 @@ static int read_prices(const struct plan_options *o, struct prices *prices)
     if (o->prices != NULL)
         exit_code = read_prices_file(o->prices, prices);
     if (exit_code == COMMAND_GO_ON && o->price != NULL && prices_set_list(prices, o->price, &err) != 0)
-        exit_code = command_fail(SPEC.name, EXIT_CODE_USAGE, "--price %s", err.text);
+        exit_code = command_fail(CMD_PLAN_SPEC.name, EXIT_CODE_USAGE, "--price %s", err.text);
     return exit_code;
 }
 
@@ -249,7 +249,7 @@ static int print(const struct plan_report *report, bool json)
         plan_report_write_text(report, &text);
     int rc = fputs(strbuf_str(&text), stdout) < 0 || fflush(stdout) != 0;
     strbuf_clean_up(&text);
-    return rc != 0 ? command_fail(SPEC.name, EXIT_CODE_IO, "standard output cannot be written")
+    return rc != 0 ? command_fail(CMD_PLAN_SPEC.name, EXIT_CODE_IO, "standard output cannot be written")
                    : EXIT_CODE_OK;
 }
 
@@ -258,7 +258,7 @@ int cmd_plan(int argc, char **argv)
     struct plan_options options = {0};
     struct prices prices = {0};
     struct plan_report report = {0};
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_PLAN_SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code == COMMAND_GO_ON)
         exit_code = check_options(&options);
     if (exit_code == COMMAND_GO_ON)

@@ -20,7 +20,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_RUN_SPEC = {
     .name = "run",
     .summary = "Supervises the fleets of a configuration file: reads their queues, decides how many workers "
                "each needs,\n"
@@ -59,7 +59,7 @@ int cmd_run(int argc, char **argv)
     struct run_options options = {.config = NULL};
     struct config config = {.path = NULL};
     struct err err = {.text = ""};
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_RUN_SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code != COMMAND_GO_ON)
         goto done;
     if (options.config == NULL) {

@@ -24,7 +24,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_STATUS_SPEC = {
     .name = "status",
     .summary = "Shows what a running supervisor sees and does: queue, workers, the last decision and what it "
                "waits for.",
@@ -386,7 +386,7 @@ int cmd_status(int argc, char **argv)
 {
     struct status_options options = {.config = NULL};
     char *socket_path = NULL;
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_STATUS_SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code == COMMAND_GO_ON) {
         socket_path = admin_client_find_socket("status", options.config, options.socket, &exit_code);
         if (socket_path != NULL)

@@ -22,7 +22,7 @@ static const struct option_row ROWS[] = {
     OPTION_END,
 };
 
-static const struct command_spec SPEC = {
+const struct command_spec CMD_VERSION_SPEC = {
     .name = "version",
     .summary = "Prints the version of sluice and of the libraries it runs with.",
     .rows = ROWS,
@@ -47,7 +47,7 @@ static void print_json(const curl_version_info_data *curl)
 int cmd_version(int argc, char **argv)
 {
     struct version_options options = {.json = false};
-    int exit_code = command_parse(&SPEC, &options, argc, argv, NULL, NULL);
+    int exit_code = command_parse(&CMD_VERSION_SPEC, &options, argc, argv, NULL, NULL);
     if (exit_code != COMMAND_GO_ON)
         goto done;
     exit_code = EXIT_CODE_OK;

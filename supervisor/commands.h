@@ -4,7 +4,7 @@
  * (base/exitcode.h). Before it is called, the clock and the log are set up from the environment and SIGPIPE
  * is ignored.
  *
- * The table of commands is in main.c; a command without a row does not exist for the user.
+ * The table of commands is in command_table.c; a command without a row does not exist for the user.
  */
 #ifndef SLUICE_SUPERVISOR_COMMANDS_H
 #define SLUICE_SUPERVISOR_COMMANDS_H
@@ -36,6 +36,31 @@ struct command_spec {
     const char *details;           /* further paragraphs and exit codes, ending in a newline; NULL: none */
     int max_operands;
 };
+
+extern const struct command_spec CMD_RUN_SPEC;
+extern const struct command_spec CMD_CHECK_SPEC;
+extern const struct command_spec CMD_DOCTOR_SPEC;
+extern const struct command_spec CMD_STATUS_SPEC;
+extern const struct command_spec CMD_HEALTH_SPEC;
+extern const struct command_spec CMD_EXPLAIN_SPEC;
+extern const struct command_spec CMD_SCALE_SPEC;
+extern const struct command_spec CMD_PAUSE_SPEC;
+extern const struct command_spec CMD_RESUME_SPEC;
+extern const struct command_spec CMD_LOAD_SPEC;
+extern const struct command_spec CMD_DEMO_SPEC;
+extern const struct command_spec CMD_PLAN_SPEC;
+extern const struct command_spec CMD_MEASURE_SPEC;
+extern const struct command_spec CMD_MEASURE_NAIVE_SPEC;
+extern const struct command_spec CMD_VERSION_SPEC;
+
+struct command {
+    const struct command_spec *spec;
+    const char *help; /* one line; NULL: not listed */
+    int (*fn)(int argc, char **argv);
+};
+
+/* All commands, ended by one whose spec is NULL. */
+const struct command *command_all(void);
 
 enum { COMMAND_GO_ON = -1 };
 

@@ -20,7 +20,7 @@
 
 static const char *const PROTECTION_NAMES[] = {"auto", "off", NULL};
 
-static const struct option_row OPTIONS[] = {
+const struct option_row SETTINGS_OPTIONS[] = {
     {"handler", OPTION_STRING, AT(handler_name), "payment", 0, 0, NULL, "NAME",
      "what is done with a message"},
     {"queue_url", OPTION_STRING, AT(queue_url), NULL, 0, 0, NULL, "URL", "queue to work on"},
@@ -64,7 +64,7 @@ static const struct option_row OPTIONS[] = {
 };
 
 /* The worker contract's variables. */
-static const struct option_row ENVIRONMENT[] = {
+const struct option_row SETTINGS_ENVIRONMENT[] = {
     {"sqs_queue_url", OPTION_STRING, AT(queue_url), NULL, 0, 0, NULL, "URL", "see --queue-url"},
     {"num_workers", OPTION_INT, AT(threads), "100", 1, SETTINGS_THREADS_MAX, NULL, "N", "see --threads"},
     {"sluice_stop_grace", OPTION_DURATION, AT(stop_grace_ms), "30s", 0, 43200000, NULL, "TIME",
@@ -141,18 +141,18 @@ static void append_rows(struct option_row *to, const struct option_row *rows, si
 static enum settings_result parse_both(struct both *both, const struct handler *handler, int argc,
                                        char **argv, struct err *err)
 {
-    size_t own = count_rows(OPTIONS);
+    size_t own = count_rows(SETTINGS_OPTIONS);
     struct option_row *rows = xcalloc(own + count_rows(handler->options) + 1, sizeof *rows);
     const char **operands = xcalloc((size_t)argc + 1, sizeof *operands);
     int operand_count = 0;
     char shown[100];
     int rc = -1;
-    append_rows(rows, OPTIONS, 0);
+    append_rows(rows, SETTINGS_OPTIONS, 0);
     append_rows(rows + own, handler->options, offsetof(struct both, handler_options));
     options_set_defaults(rows, both);
     both->settings.telemetry_fd = -1;
     both->settings.telemetry_interval_ms = SETTINGS_TELEMETRY_INTERVAL_MS;
-    if (options_parse_env(ENVIRONMENT, both, "", err) == 0 &&
+    if (options_parse_env(SETTINGS_ENVIRONMENT, both, "", err) == 0 &&
         options_parse_env(handler->environment, both->handler_options, "", err) == 0)
         rc = options_parse_args(rows, both, argc, argv, operands, &operand_count, err);
     if (rc == 0 && (handler->flags & HANDLER_TAKES_ARGUMENTS) != 0) {
@@ -297,7 +297,7 @@ enum settings_result settings_load(struct settings *settings, int argc, char **a
 
 void settings_clean_up(struct settings *settings)
 {
-    options_clean_up(OPTIONS, settings);
+    options_clean_up(SETTINGS_OPTIONS, settings);
     free(settings->worker_name);
     free(settings->ecs_agent_uri);
     free(settings->ecs_metadata_uri);
@@ -332,7 +332,7 @@ void settings_help(struct strbuf *out)
     strbuf_append_str(
         out, "usage: sluice-worker [OPTION]...\n"
              "Receives messages from an SQS queue, handles them in many threads and deletes them.\n\n");
-    options_help(OPTIONS, out);
+    options_help(SETTINGS_OPTIONS, out);
     strbuf_append_str(out, "  --help                       this text\n"
                            "  --version                    version\n");
     for (const struct handler *const *each = handler_all(); *each != NULL; each++) {
@@ -340,7 +340,7 @@ void settings_help(struct strbuf *out)
         options_help((*each)->options, out);
     }
     strbuf_append_str(out, "\nEnvironment (the command line wins):\n");
-    help_environment(ENVIRONMENT, out);
+    help_environment(SETTINGS_ENVIRONMENT, out);
     for (const struct handler *const *each = handler_all(); *each != NULL; each++)
         help_environment((*each)->environment, out);
     strbuf_append_str(

@@ -64,6 +64,10 @@ enum settings_result { SETTINGS_OK, SETTINGS_HELP, SETTINGS_WRONG };
 enum settings_result settings_load(struct settings *settings, int argc, char **argv, struct err *err);
 void settings_clean_up(struct settings *settings);
 
+/* Options of the worker itself, and its environment variables (names in capitals, no prefix). */
+extern const struct option_row SETTINGS_OPTIONS[];
+extern const struct option_row SETTINGS_ENVIRONMENT[];
+
 /* The --help text. */
 void settings_help(struct strbuf *out);
 
