@@ -1,9 +1,12 @@
 """An HTTP relay in front of sluice-localaws, one for each supervisor of a test: it writes down who asked for what, and can
-refuse or hold the calls of one service."""
+refuse or hold the calls of one service, or have another clock than we."""
+import datetime
+import email.utils
 import http.client
 import http.server
 import json
 import threading
+import time
 import urllib.parse
 
 # What DynamoDB says when a table's throughput is used up.
@@ -21,6 +24,8 @@ class Relay(http.server.ThreadingHTTPServer):
         self.netloc = urllib.parse.urlsplit(url).netloc
         self.throttled, self.dropped = "", ""  # targets with this text in them
         self.held = {}  # operation: event that lets its replies go
+        self.ahead_s = 0  # of our clock; its answers are dated so, and signatures of other times refused
+        self.out_of_time = []  # operations refused for that
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -44,6 +49,13 @@ class Relay(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
+def out_of_time(target):
+    """Status and body with which services refuse a signature of another time: SQS in its own way, the others as ECS."""
+    sqs = target.startswith("AmazonSQS.")
+    code = "SignatureDoesNotMatch" if sqs else "InvalidSignatureException"
+    return (403 if sqs else 400), json.dumps({"__type": code, "message": "Signature expired: it is now earlier than ..."}).encode()
+
+
 def read_call(target, body):
     """Operation and members of a call in AWS JSON or, without a target, in the Query protocol."""
     if target:
@@ -65,7 +77,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if relay.throttled and relay.throttled in target:
-            self.answer(400, [("Content-Type", "application/x-amz-json-1.0")], json.dumps(THROTTLED).encode())
+            self.answer(400, json.dumps(THROTTLED).encode(), [("Content-Type", "application/x-amz-json-1.0")])
+            return
+        if relay.ahead_s and self.is_out_of_time():
+            relay.out_of_time.append(operation)
+            self.answer(*out_of_time(target), self.dated([]))
             return
         relay.log.append((relay.name, operation, members))
         scope = self.headers.get("Authorization", "").partition("Credential=")[2].partition(",")[0].split("/")
@@ -83,9 +99,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             waits.set()
             gate.wait(120)
         headers = [(k, v) for k, v in reply.getheaders() if k.lower() not in ("content-length", "connection")]
-        self.answer(reply.status, headers, data)
+        self.answer(reply.status, data, self.dated(headers))
 
-    def answer(self, status, headers, data):
+    def is_out_of_time(self):
+        stamp = datetime.datetime.strptime(self.headers["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
+        return abs(stamp.timestamp() - time.time() - self.server.ahead_s) > 300
+
+    def dated(self, headers):
+        """The headers with the relay's own date, if it has one."""
+        if not self.server.ahead_s:
+            return headers
+        date = email.utils.formatdate(time.time() + self.server.ahead_s, usegmt=True)
+        return [(k, v) for k, v in headers if k.lower() != "date"] + [("Date", date)]
+
+    def answer(self, status, data, headers):
         try:
             self.send_response_only(status)
             for key, value in headers:
