@@ -1,5 +1,7 @@
 """Traps of the real AWS (docs/aws-traps.md) that no other test lays: each is a scene of a sale that must end well."""
 import json
+import pathlib
+import re
 
 import pytest
 
@@ -11,6 +13,7 @@ from relay import Relay
 from supervisor_harness import ORIGIN_MS, SPEED, Supervisor
 from worker_harness import ledger, order
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PATIENT = {"scale_in_after": "5s", "scale_in_cooldown": "30s", "scale_out_cooldown": "2s"}
 
 
@@ -259,3 +262,20 @@ def test_a_service_of_a_capacity_provider_is_scaled_like_any_other(make):  # noq
     world.send(700)
     world.wait_desired(20)
     assert supervisor.fleet()["service"]["look_error"] is None
+
+
+# ---- the page ----
+
+def test_the_page_names_tests_and_files_that_exist():
+    page = (REPOSITORY / "docs" / "aws-traps.md").read_text()
+    rows = [line.strip("|").split("|") for line in page.splitlines() if line.startswith("| ") and "| guard |" not in line]
+    assert len(rows) > 70 and {len(row) for row in rows} == {3}
+    sources = [path.read_text() for path in (REPOSITORY / "tests").rglob("test_*") if path.suffix in (".c", ".py")]
+    there = set(re.findall(r"^(?:START_TEST\(|def )(\w+)", "\n".join(sources), re.MULTILINE))
+    for trap, guard, tests in rows:
+        named = re.findall(r"`(\w+)`", tests)
+        assert named and set(named) <= there, f"{trap}: {set(named) - there}"
+        paths = [word for word in re.findall(r"`([\w./-]+)`", guard) if "/" in word or word.endswith(".md")]
+        assert paths and all((REPOSITORY / path).is_file() for path in paths), f"{trap}: {paths}"
+    ours = set(re.findall(r"^def (test_\w+)", pathlib.Path(__file__).read_text(), re.MULTILINE))
+    assert ours - set(re.findall(r"`(\w+)`", page)) == {"test_the_page_names_tests_and_files_that_exist"}
