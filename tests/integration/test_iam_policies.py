@@ -108,7 +108,8 @@ def test_the_supervisor_needs_each_line_and_no_more(make, relay, tmp_path):  # n
     supervisor = Supervisor(tmp_path, everything(shop), env)
     shop.world.started.append(supervisor)
     try:
-        shop.relay.port = supervisor.status()["telemetry"]["port"]
+        # Only a leader listens.
+        shop.relay.port = wait_until(lambda: (supervisor.status().get("telemetry") or {}).get("port"), 60, "the lease")
         policy = iam.load("supervisor")
         wait_until(lambda: set(iam.actions(policy)) <= set(iam.used(server.signed)), timeout_s=120,
                    what=f"each of {iam.actions(policy)}")
