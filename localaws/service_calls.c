@@ -19,7 +19,7 @@ struct call *service_call_new(const struct turn *turn, enum call_wait wait)
     call->protocol = turn->protocol;
     call->op = turn->op;
     call->plan = *turn->plan;
-    memcpy(call->request_id, turn->request_id, sizeof call->request_id);
+    (void)snprintf(call->request_id, sizeof call->request_id, "%s", turn->request_id);
     call->next = service->calls;
     if (call->next != NULL)
         call->next->prev = call;

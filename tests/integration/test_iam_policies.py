@@ -139,7 +139,7 @@ def test_a_worker_needs_each_line_and_no_more(spawn, localaws, relay, tmp_path):
     shop.sqs.send(shop.queue_url, ["good", "good", "bad"])
     try:
         worker = Worker(spawn, tmp_path, shop.queue_url,
-                        shop.env(AWS_ENDPOINT_URL=server.url, ECS_AGENT_URI=agent.uri, NUM_WORKERS="5"),
+                        shop.env(AWS_ENDPOINT_URL=server.url, ECS_AGENT_URI=agent.uri, NUM_WORKERS=5),
                         [*dead.args("--max-receives", "1"), "--handler", "exec", "--", "sh", "-c", handler])
         wait_until(lambda: agent.calls, what="a call for protection")
         wait_until(lambda: "sqs:ChangeMessageVisibility" in iam.used(server.signed), timeout_s=60, what="an extension")

@@ -189,8 +189,11 @@ def test_queues_that_hang_leave_the_others_their_rate(many):
     polls = {name: polls - polls_before[name] for name, polls in polls_of(after).items()}
     late = {fleet["name"]: fleet["queue"]["late"] - late_before[fleet["name"]] for fleet in after["fleets"]}
 
-    # Ticks that found the poll before them unanswered: none to speak of but where it hangs.
-    assert sum(late[name] for name in good) * 4 <= sum(polls[name] for name in good), (polls, late)
+    # Ticks that found the poll before them unanswered: they are where it hangs, even on a machine that is late by itself.
+    def late_share(names):
+        return sum(late[name] for name in names) / sum(polls[name] for name in names)
+
+    assert late_share(good) * 4 <= late_share(bad), (polls, late)
     assert min(polls[name] for name in good) * 2 >= max(polls[name] for name in good)
     assert sum(late[name] for name in bad) > sum(polls[name] for name in bad)
     (gate,) = after["aws"]["gates"]
