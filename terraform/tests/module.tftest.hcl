@@ -1,0 +1,196 @@
+# terraform test: the module with a provider that only pretends. What is rendered is asserted here and in tests/terraform.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-central-1", name = "eu-central-1" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{\"Version\":\"2012-10-17\",\"Statement\":[]}" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/mock" }
+  }
+  mock_resource "aws_sqs_queue" {
+    defaults = {
+      arn = "arn:aws:sqs:eu-central-1:123456789012:mock"
+      url = "https://sqs.eu-central-1.amazonaws.com/123456789012/mock"
+      id  = "https://sqs.eu-central-1.amazonaws.com/123456789012/mock"
+    }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-central-1:123456789012:mock" }
+  }
+  mock_resource "aws_ecr_repository" {
+    defaults = {
+      arn            = "arn:aws:ecr:eu-central-1:123456789012:repository/mock"
+      repository_url = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mock"
+    }
+  }
+  mock_resource "aws_dynamodb_table" {
+    defaults = { arn = "arn:aws:dynamodb:eu-central-1:123456789012:table/mock" }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:mock" }
+  }
+  mock_resource "aws_ecs_task_definition" {
+    defaults = { arn = "arn:aws:ecs:eu-central-1:123456789012:task-definition/mock:1" }
+  }
+  mock_resource "aws_service_discovery_service" {
+    defaults = { arn = "arn:aws:servicediscovery:eu-central-1:123456789012:service/srv-mock" }
+  }
+}
+
+variables {
+  vpc_id     = "vpc-0123456789abcdef0"
+  subnet_ids = ["subnet-0123456789abcdef0"]
+  fleets     = { orders = {} }
+}
+
+run "defaults" {
+  assert {
+    condition     = aws_ecs_task_definition.worker["orders"].cpu == "256" && aws_ecs_task_definition.worker["orders"].memory == "512"
+    error_message = "256 CPU units and 512 MiB"
+  }
+  assert {
+    condition     = one([for e in jsondecode(aws_ecs_task_definition.worker["orders"].container_definitions)[0].environment : e.value if e.name == "NUM_WORKERS"]) == "100"
+    error_message = "NUM_WORKERS=100"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker["orders"].container_definitions)[0].stopTimeout == 120
+    error_message = "stopTimeout 120"
+  }
+  assert {
+    condition     = aws_ecs_service.worker["orders"].desired_count == 2 && aws_ecs_service.worker["orders"].launch_type == "FARGATE"
+    error_message = "two tasks at first, no Spot unless asked for"
+  }
+  assert {
+    condition     = jsondecode(aws_sqs_queue.work["orders"].redrive_policy).maxReceiveCount == 10 && aws_sqs_queue.work["orders"].sqs_managed_sse_enabled
+    error_message = "a dead-letter queue, and encryption"
+  }
+  assert {
+    condition     = aws_ecs_service.supervisor.desired_count == 1 && aws_ecs_service.supervisor.deployment_maximum_percent == 100 && length(aws_dynamodb_table.lease) == 0
+    error_message = "one supervisor, never two at once, no table"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.supervisor.container_definitions)[0].healthCheck.command == ["CMD", "sluice", "health"]
+    error_message = "sluice health is the health check"
+  }
+  assert {
+    condition     = length(aws_vpc_security_group_ingress_rule.supervisor_telemetry) == 0 && length(aws_service_discovery_service.supervisor) == 0
+    error_message = "nothing is let in without telemetry"
+  }
+  assert {
+    condition     = alltrue([for r in aws_ecr_repository.this : r.image_scanning_configuration[0].scan_on_push])
+    error_message = "images are scanned"
+  }
+  assert {
+    condition     = jsondecode(output.configuration).fleets[0].fleet.protect_busy == false
+    error_message = "without telemetry nothing is known to be busy"
+  }
+}
+
+run "two_supervisors_with_telemetry" {
+  variables {
+    supervisor = { count = 2 }
+    telemetry  = { token_arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/sluice/token" }
+    fleets = {
+      orders = {
+        topic  = { raw = false }
+        worker = { spot = true, architecture = "ARM64", quarantine_after = 10 }
+      }
+    }
+  }
+
+  assert {
+    condition     = jsondecode(output.configuration).ha.table == aws_dynamodb_table.lease[0].name && aws_dynamodb_table.lease[0].hash_key == "id"
+    error_message = "the table that the configuration names, keyed as the supervisor writes"
+  }
+  assert {
+    condition     = aws_ecs_service.supervisor.desired_count == 2
+    error_message = "two supervisors"
+  }
+  assert {
+    condition     = output.telemetry_urls["orders"] == "http://sluice-supervisor.sluice.internal:9401/v1/telemetry/orders"
+    error_message = "the fleet's own path at the supervisor's name"
+  }
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.supervisor_telemetry[0].from_port == 9401 && aws_vpc_security_group_ingress_rule.supervisor_telemetry[0].referenced_security_group_id == aws_security_group.worker[0].id
+    error_message = "workers alone are let in, on one port"
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker["orders"].container_definitions)[0].secrets == [{ name = "SLUICE_TELEMETRY_TOKEN", valueFrom = "arn:aws:ssm:eu-central-1:123456789012:parameter/sluice/token" }]
+    error_message = "the token is a secret"
+  }
+  assert {
+    condition     = aws_ecs_task_definition.worker["orders"].runtime_platform[0].cpu_architecture == "ARM64"
+    error_message = "ARM"
+  }
+  assert {
+    condition     = { for s in aws_ecs_service.worker["orders"].capacity_provider_strategy : s.capacity_provider => [s.base, s.weight] } == { FARGATE = [2, 0], FARGATE_SPOT = [0, 100] }
+    error_message = "two on demand, the rest on Spot"
+  }
+  assert {
+    condition     = aws_sns_topic_subscription.work["orders"].raw_message_delivery == false
+    error_message = "enveloped"
+  }
+}
+
+run "an_existing_service_is_left_alone" {
+  command = plan
+  variables {
+    existing_cluster = "shop"
+    fleets = {
+      orders = {
+        existing_service = "payments"
+        queue            = { existing_url = "https://sqs.us-west-2.amazonaws.com/123456789012/orders" }
+      }
+    }
+  }
+
+  assert {
+    condition     = length(aws_ecs_service.worker) + length(aws_ecs_task_definition.worker) + length(aws_sqs_queue.work) + length(aws_sqs_queue_policy.work) + length(aws_ecs_cluster.this) == 0
+    error_message = "nothing is made that is there"
+  }
+  assert {
+    condition     = jsondecode(output.configuration).fleets[0].fleet.service == "payments" && jsondecode(output.configuration).fleets[0].fleet.cluster == "shop"
+    error_message = "the service that is there"
+  }
+  assert {
+    condition     = jsondecode(output.configuration).fleets[0].region == "us-west-2"
+    error_message = "the queue's own region"
+  }
+}
+
+run "refusals" {
+  command = plan
+  variables {
+    name               = "Sluice"
+    vpc_id             = "default"
+    subnet_ids         = []
+    image_tag          = "a b"
+    images_kept        = 1
+    log_retention_days = 15
+    kms_key_arn        = "alias/mine"
+    supervisor         = { count = 3 }
+    telemetry          = { token_arn = "0123456789abcdef" }
+    fleets             = { orders = { capacity = { target = 31 } } }
+  }
+  expect_failures = [
+    var.name, var.vpc_id, var.subnet_ids, var.image_tag, var.images_kept, var.log_retention_days, var.kms_key_arn,
+    var.supervisor, var.telemetry, var.fleets,
+  ]
+}
+
+run "no_image_to_be_had" {
+  command = plan
+  variables {
+    create_repositories = false
+  }
+  expect_failures = [aws_ecs_task_definition.worker, aws_ecs_task_definition.supervisor]
+}

@@ -1,0 +1,240 @@
+"""The Terraform module: checked by HashiCorp's parser and a schema extract everywhere, and by Terraform itself, with a provider
+that only pretends, where that is present. Prints which of the two it was."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from faults import FAULTS, SYNTAX
+from harness import BIN
+from means import HERE, LONG, MODULE, PATIENCE_S, ROOT, Workspace, copy_module, mirror, terraform, tfcheck
+
+EXAMPLES = sorted((MODULE / "examples").iterdir())
+needs_terraform = pytest.mark.skipif(terraform() is None, reason="no Terraform with an AWS provider here: the parser-level checks judge alone")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("terraform")
+    made = Workspace(copy_module(folder / "terraform"), folder)
+    made.init()
+    return made
+
+
+def test_means(capsys):
+    with capsys.disabled():
+        print(f" [judges: tfcheck.js{f', {terraform()} with the provider in {mirror()}' if terraform() else ' alone, no Terraform here'}] ", end="")
+
+
+# ---- without Terraform ----
+
+def test_the_parser_finds_no_fault():
+    lines, code = tfcheck(MODULE, *EXAMPLES)
+    assert (lines, code) == ([], 0)
+    assert [path.name for path in EXAMPLES] == ["existing-queue", "existing-service", "flash-sale", "multi-fleet"]
+
+
+def test_the_parser_finds_each_fault(tmp_path):
+    folders = {}
+    for fault in FAULTS + SYNTAX:
+        copy = copy_module(tmp_path / fault.name)
+        fault.apply(copy)
+        folders[fault.name] = [copy, (copy / fault.file).parent] if "/" in fault.file else [copy]
+    lines, _ = tfcheck(*[folder for several in folders.values() for folder in several])
+    for fault in FAULTS + SYNTAX:
+        own = [line for line in lines if line.startswith(f"{tmp_path / fault.name}/")]
+        if fault.parser is None:
+            assert own == [], fault.name
+        else:
+            assert any(fault.parser in line for line in own), (fault.name, own)
+
+
+def test_tables_of_the_readme_are_those_of_the_module():
+    lines, _ = tfcheck("--tables", MODULE)
+    readme = (MODULE / "README.md").read_text()
+    assert "\n".join(lines) in readme, "run tests/terraform/tables to renew them"
+
+
+def test_workers_are_scaled_by_nobody_else():
+    text = "".join(path.read_text() for path in sorted(MODULE.rglob("*.tf")))
+    assert "appautoscaling" not in text and "allow_autoscaling" not in text
+    worker = (MODULE / "worker.tf").read_text()
+    assert "ignore_changes = [desired_count]" in worker[worker.index('resource "aws_ecs_service" "worker"'):]
+
+
+def test_nothing_of_a_machine_is_kept():
+    known = subprocess.run(["git", "ls-files", "terraform", "tests/terraform"], cwd=ROOT, text=True, stdout=subprocess.PIPE, check=False).stdout.split()
+    assert not [name for name in known if ".terraform" in name or "tfstate" in name or ".lock.hcl" in name]
+
+
+# ---- with Terraform ----
+
+@needs_terraform
+def test_formatted_and_valid(workspace):
+    assert workspace.good("fmt", "-check", "-recursive", "-diff", "-no-color") == ""
+    assert workspace.validate() == []
+
+
+# What is wrong in calls of modules ends the run, one kind at a time.
+STAGES = {"in-modules": lambda fault: "/" not in fault.file,
+          "missing-inputs": lambda fault: fault.name == "missing-module-input",
+          "calls": lambda fault: "/" in fault.file and fault.name != "missing-module-input"}
+
+
+@needs_terraform
+@pytest.mark.parametrize("stage", STAGES if LONG else ["in-modules"])
+def test_terraform_finds_each_fault(tmp_path, stage):
+    """All faulty copies as modules of one configuration: one run tells them all."""
+    folder = tmp_path / "all"
+    folder.mkdir()
+    calls = []
+    faults = [fault for fault in FAULTS if fault.terraform and STAGES[stage](fault)]
+    for fault in faults:
+        copy = copy_module(folder / fault.name)
+        fault.apply(copy)
+        for example in (copy / "examples").iterdir():  # a called module has no provider of its own
+            main = example / "main.tf"
+            main.write_text(re.sub(r'provider "aws" \{.*?\n\}\n', "", main.read_text(), flags=re.DOTALL))
+        source = fault.file.rsplit("/", 1)[0] if "/" in fault.file else ""
+        inputs = 'vpc_id = "vpc-1"\n  subnet_ids = ["subnet-1"]\n'
+        inputs += {"": "  fleets = { orders = {} }\n", "examples/flash-sale": '  telemetry_token_arn = "x"\n'}.get(
+            source, '  telemetry_token_arn = "x"\n  receipts_topic_arn = "x"\n  receipts_secret_arn = "x"\n')
+        calls.append(f'module "{fault.name}" {{\n  source = "./{fault.name}/{source}"\n  {inputs}}}\n')
+    (folder / "main.tf").write_text("\n".join(calls))
+    whole = Workspace(folder, tmp_path)
+    whole.init()
+    told = [(one["summary"] + " " + one["detail"], one["range"]["filename"]) for one in whole.validate() if one.get("range")]
+    for fault in faults:
+        own = [text for text, file in told if file.startswith(f"{fault.name}/")]
+        assert any(fault.terraform in text for text in own), (fault.name, own)
+
+
+@needs_terraform
+@pytest.mark.parametrize("fault", SYNTAX, ids=lambda fault: fault.name)
+def test_terraform_finds_a_fault_of_syntax(fault, tmp_path):
+    copy = copy_module(tmp_path / "terraform")
+    fault.apply(copy)
+    done = Workspace(copy, tmp_path).run("validate", "-json")
+    assert any(fault.terraform in one["summary"] for one in json.loads(done.stdout)["diagnostics"]), done.stdout
+
+
+def resources(module):
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from resources(child)
+
+
+@pytest.fixture(scope="module")
+def states(workspace):
+    """What "terraform test" made of each run: resources by run and address. Asserts that all runs passed."""
+    files = ["examples", "module"] + (["refusals"] if LONG else [])
+    running = [workspace.start("test", "-json", "-verbose", f"-filter=tests/{name}.tftest.hcl") for name in files]
+    made, faults, passed = {}, [], 0
+    for name, popen in zip(files, running):
+        out, err = popen.communicate(timeout=PATIENCE_S)
+        for line in map(json.loads, out.splitlines()):
+            if line["type"] == "test_state":
+                made[line["@testrun"]] = {one["address"].removeprefix("module.sluice."): one["values"]
+                                          for one in resources(line["test_state"]["root_module"])}
+            elif line["type"] == "diagnostic" and line["diagnostic"]["severity"] == "error":
+                faults.append((name, line.get("@testrun"), line["diagnostic"]["summary"], line["diagnostic"]["detail"]))
+            elif line["type"] == "test_summary":
+                passed += line["test_summary"]["passed"]
+        if popen.returncode != 0:
+            faults.append((name, popen.returncode, err))
+    assert faults == []
+    assert passed >= (29 if LONG else 9)
+    return made
+
+
+def container(state, address):
+    return json.loads(state[f"aws_ecs_task_definition.{address}"]["container_definitions"])[0]
+
+
+def configuration(state):
+    return next(one["value"] for one in container(state, "supervisor")["environment"] if one["name"] == "SLUICE_CONFIG")
+
+
+@needs_terraform
+@pytest.mark.parametrize("run", ["defaults", "flash_sale", "existing_queue", "existing_service", "multi_fleet"])
+def test_sluice_check_takes_what_is_rendered(states, run):
+    assert container(states[run], "supervisor")["command"] == ["run", "--config", "env:SLUICE_CONFIG"]
+    env = {**os.environ, "SLUICE_CONFIG": configuration(states[run]), "SLUICE_TELEMETRY_TOKEN": "0123456789abcdef", "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+           "AWS_SECRET_ACCESS_KEY": "example"}
+    done = subprocess.run([BIN / "sluice", "check", "--offline", "--json", "--config", "env:SLUICE_CONFIG"], env=env, timeout=PATIENCE_S,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {one["code"] for one in json.loads(done.stdout)["warnings"]} <= {"shared_queue"}  # all pretended queues have one URL
+    understood = json.loads(done.stdout)["config"]
+    assert len(understood["fleets"]) == (3 if run == "multi_fleet" else 1)
+    assert {fleet["fleet"]["type"] for fleet in understood["fleets"]} == {"ecs"}
+
+
+def statements(document):
+    """Actions and condition keys by Sid, of a data source's blocks or of a JSON document."""
+    rows = document.get("Statement") or document["statement"]
+    told = {}
+    for row in rows:
+        actions = row.get("Action") or row["actions"]
+        conditions = row.get("Condition")
+        keys = {(test, key) for test, pairs in conditions.items() for key in pairs} if isinstance(conditions, dict) else \
+               {(one["test"], one["variable"]) for one in row.get("condition") or []}
+        told[row.get("Sid") or row["sid"]] = (sorted([actions] if isinstance(actions, str) else actions), sorted(keys))
+    return told
+
+
+@needs_terraform
+def test_roles_allow_what_the_policies_for_those_without_terraform_allow(states):
+    """With everything switched on; beside it only what deploy/iam leaves to its reader: keys, secrets, ECS Exec."""
+    sale, shop, queue = states["flash_sale"], states["multi_fleet"], states["existing_queue"]
+    kept = {name: statements(json.loads((ROOT / f"deploy/iam/{name}.json").read_text()))
+            for name in ("supervisor", "worker-task", "execution", "trust-ecs-tasks")}
+    supervisor = {**statements(shop["data.aws_iam_policy_document.supervisor"]), **statements(sale["data.aws_iam_policy_document.supervisor"]),
+                  **statements(queue["data.aws_iam_policy_document.supervisor"])}
+    assert set(supervisor) - set(kept["supervisor"]) == {"LetOperatorsIn", "UseKeyOfLease"}
+    assert {sid: supervisor[sid] for sid in kept["supervisor"]} == kept["supervisor"]
+    worker = {**statements(shop['data.aws_iam_policy_document.worker["refunds"]']), **statements(sale['data.aws_iam_policy_document.worker["orders"]'])}
+    assert set(worker) - set(kept["worker-task"]) == {"UseKeyOfQueue"}
+    assert {sid: worker[sid] for sid in kept["worker-task"]} == kept["worker-task"]
+    execution = statements(shop['data.aws_iam_policy_document.execution["receipts"]'])
+    assert set(execution) - set(kept["execution"]) == {"ReadParameters", "ReadSecrets"}
+    assert {sid: execution[sid] for sid in kept["execution"]} == kept["execution"]
+    assert statements(sale["data.aws_iam_policy_document.trust"]) == kept["trust-ecs-tasks"]
+
+
+@needs_terraform
+def test_nothing_is_allowed_on_everything_but_what_has_no_resource(states):
+    # The service authorization reference names no resource type for these, or ListTasks only the instance's.
+    anywhere = {"SeeOtherScalers", "ReadQueueMetrics", "PublishGauges", "FindTasks", "LogInToRegistry", "LetOperatorsIn"}
+    for run, state in states.items():
+        for address, document in state.items():
+            for row in document.get("statement", []) if address.startswith("data.aws_iam_policy_document.") else []:
+                where = (run, address, row["sid"])
+                assert row["effect"] == "Deny" or "*" not in "".join(row["actions"]), where
+                assert "*" not in (row["resources"] or []) or row["sid"] in anywhere, where
+    assert statements(states["multi_fleet"]['data.aws_iam_policy_document.execution["receipts"]'])["ReadSecrets"][0] == ["secretsmanager:GetSecretValue"]
+    secrets = [row for row in states["multi_fleet"]['data.aws_iam_policy_document.execution["receipts"]']["statement"] if row["sid"] == "ReadSecrets"]
+    assert secrets[0]["resources"] == ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:mail-AbCdEf"]
+
+
+@needs_terraform
+def test_the_dashboard_shows_metrics_that_are_published(states):
+    """Against docs/sensors.md, whose list a test of the supervisor keeps."""
+    published = set(re.findall(r"`(\w+)`", re.search(r"Each fleet has, with the dimension `Fleet`:(.*?)What is unknown", (ROOT / "docs/sensors.md").read_text(), re.DOTALL)[1]))
+    body = json.loads(states["multi_fleet"]["aws_cloudwatch_dashboard.this[0]"]["dashboard_body"])
+    shown = [metric for widget in body["widgets"] for metric in widget["properties"]["metrics"]]
+    assert len(body["widgets"]) == 9 and all(widget["type"] == "metric" and widget["properties"]["region"] for widget in body["widgets"])
+    assert {metric[1] for metric in shown if metric[0] == "Sluice"} <= published
+    assert {metric[1] for metric in shown if metric[0] == "AWS/SQS"} == {
+        "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage"}
+    alarms = {address.split(".")[1].split("[")[0] for address in states["flash_sale"] if address.startswith("aws_cloudwatch_metric_alarm.")}
+    assert alarms == {"oldest", "dead_letters", "silent", "at_max"}
+
+
+@needs_terraform
+def test_schema_extract_is_of_a_provider_in_range():
+    told = json.loads((HERE / "schema.json").read_text())
+    major, minor = (int(part) for part in told["provider"].split(".")[:2])
+    assert (5, 60) <= (major, minor) < (7, 0)
