@@ -397,7 +397,8 @@ def test_many_fleets_share_calls(make, tmp_path):
     # 25 services are three calls a round; one look after the first needs tasks to have started.
     rounds = (status["now_ms"] - status["started_ms"]) / 9000 + 1
     assert limits["service_read"]["calls"] <= 4 * rounds
-    assert limits["autoscaling"]["calls"] == 1
+    # Fleets start in slices, so that a slow machine asks more than once.
+    assert limits["autoscaling"]["calls"] * 5 <= len(fleets)
     assert {f["service"]["name"] for f in status["fleets"]} == {f"s{i}" for i in range(25)}
 
 
