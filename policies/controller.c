@@ -377,11 +377,23 @@ static bool is_empty_by_hint(const struct step *step)
     return reading_fresh(hint, step->now_ms, max_age_ms) && hint->value == QUEUE_HINT_EMPTY;
 }
 
+/* When silence has lasted long enough. One reading that failed is none: by plan it may come long after the
+ * one before it, so that it takes two intervals at the least. */
+static int64_t fallback_at_ms(const struct step *step)
+{
+    const struct controller_config *config = &step->ctl->config;
+    const struct reading *interval = &step->obs->poll_interval;
+    int64_t wait_ms = config->fallback_after_ms;
+    if (interval->known && interval->value > config->poll_ms && 2 * min_of(interval->value, DAY_MS) > wait_ms)
+        wait_ms = 2 * min_of(interval->value, DAY_MS);
+    return add_saturating(step->ctl->state.quiet_since_ms, wait_ms);
+}
+
 /* Without a fresh depth: hold, and after fallback_after grow to the fallback. Never a shrink. */
 static enum decision_why judge_blind(const struct step *step, int64_t *to)
 {
     const struct controller_config *config = &step->ctl->config;
-    int64_t until_ms = add_saturating(step->ctl->state.quiet_since_ms, config->fallback_after_ms);
+    int64_t until_ms = fallback_at_ms(step);
     int64_t count = fallback_count(config);
     step->out->timers.fallback_after_ms = has_fallback(config) ? left_until(until_ms, step->now_ms) : 0;
     enum decision_why why = DECISION_WHY_FALLBACK;

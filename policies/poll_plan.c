@@ -134,6 +134,8 @@ static int64_t time_to_act_ms(const struct decision *decision)
         left_ms = decision->timers.scale_in_cooldown_ms;
     else if (decision->why == DECISION_WHY_SHRINK_HELD)
         left_ms = decision->timers.shrink_hold_ms;
+    else
+        left_ms = decision->timers.fallback_after_ms; /* of a silence, and only then */
     for (int i = 0; i < decision->proposal.timer_count; i++) {
         int64_t timer_ms = decision->proposal.timers[i].left_ms;
         if (timer_ms > 0 && (left_ms == 0 || timer_ms < left_ms))

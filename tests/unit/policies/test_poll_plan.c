@@ -199,6 +199,41 @@ static void shrink_times(struct planned *p, int64_t *times, size_t count)
     ck_assert_uint_eq(found, count);
 }
 
+/* The first poll that fails may come long after the last reading, by plan. */
+START_TEST(one_failed_poll_is_no_silence_however_slow_polls_are)
+{
+    struct planned p = plan_open("{\"fallback\":\"max\",\"fallback_after\":\"20s\"}", SLOW_MS);
+    plan_calm(&p, 10);
+    ck_assert_int_eq(p.interval_ms, SLOW_MS);
+    int64_t read_ms = p.now_ms;
+    (void)plan_poll(&p, -1);
+    ck_assert_int_eq(p.last.why, DECISION_WHY_VISIBLE_UNKNOWN);
+    ck_assert_int_eq(p.last.timers.fallback_after_ms, SLOW_MS);
+    (void)plan_poll(&p, 10);
+    ck_assert_int_eq(p.last.to, 2);
+    plan_calm(&p, 10);
+    read_ms = p.now_ms;
+    while (p.now_ms < read_ms + 3 * SLOW_MS && p.last.why != DECISION_WHY_FALLBACK)
+        (void)plan_poll(&p, -1);
+    ck_assert_int_eq(p.now_ms, read_ms + 2 * SLOW_MS); /* polls are slow again by then: this one is in time */
+    ck_assert_int_eq(p.last.to, 30);
+    plan_close(&p);
+}
+END_TEST
+
+/* Nor are they put off for ever. */
+START_TEST(the_fallback_comes_when_it_is_due_though_polls_become_slow)
+{
+    struct planned p = plan_open("{\"fallback\":\"max\",\"fallback_after\":\"7m\"}", SLOW_MS);
+    (void)plan_see(&p, 10);
+    int64_t read_ms = p.now_ms;
+    while (p.now_ms < read_ms + 3600000 && p.last.why != DECISION_WHY_FALLBACK)
+        (void)plan_poll(&p, -1);
+    ck_assert_int_le(p.now_ms, read_ms + 420000 + QUICK_MS);
+    plan_close(&p);
+}
+END_TEST
+
 START_TEST(slow_polls_shrink_a_fleet_as_soon_as_quick_ones_do)
 {
     int64_t quick[6] = {0};
@@ -347,9 +382,10 @@ START_TEST(reasons_have_words)
 }
 END_TEST
 
-UNIT_MAIN("poll_plan", a_quiet_queue_is_read_ever_more_seldom, a_fixed_interval_stays,
-          a_depth_that_moves_or_is_near_a_line_is_read_quickly, each_line_of_the_policy_counts,
-          after_a_growth_and_while_workers_start_polls_are_quick,
+UNIT_MAIN("poll_plan", one_failed_poll_is_no_silence_however_slow_polls_are,
+          the_fallback_comes_when_it_is_due_though_polls_become_slow, a_quiet_queue_is_read_ever_more_seldom,
+          a_fixed_interval_stays, a_depth_that_moves_or_is_near_a_line_is_read_quickly,
+          each_line_of_the_policy_counts, after_a_growth_and_while_workers_start_polls_are_quick,
           the_first_failure_makes_polls_quick_and_a_long_one_slow_again,
           slow_polls_shrink_a_fleet_as_soon_as_quick_ones_do,
           a_gap_beyond_three_slow_intervals_starts_the_wait_anew,
