@@ -655,11 +655,19 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     return client;
 }
 
+/* Tokens are in both: that of a web identity in a form of STS's, that of a session in the lines. */
+static void wipe(struct strbuf *text)
+{
+    if (text->data != NULL)
+        explicit_bzero(text->data, text->capacity);
+    strbuf_clean_up(text);
+}
+
 static void call_free(struct aws_call *call)
 {
     loop_timer_clean_up(&call->timer);
-    strbuf_clean_up(&call->body);
-    strbuf_clean_up(&call->header_text);
+    wipe(&call->body);
+    wipe(&call->header_text);
     free(call);
 }
 

@@ -13,6 +13,7 @@
 enum {
     PAGES_MAX = 20,    /* of one round: more than any answer of ours can have */
     DENIED_FACTOR = 5, /* an operator must act: no need to ask so often */
+    SKEW_LEAST_MS = 10000,
 };
 
 /* GetMetricData may be called 50 times a second in an account (CloudWatch quotas); others live there, too. */
@@ -38,9 +39,10 @@ struct round {
     size_t member_count;
     struct cloudwatch_query *queries; /* owned, as are the names in them */
     size_t query_count;
-    int64_t period_ms, start_ms, end_ms;
-    struct cloudwatch_point *newest; /* owned, one a query */
-    bool *has_newest, *forbidden;    /* owned, one a query */
+    int64_t period_ms, start_ms, end_ms; /* CloudWatch's time, as are the points */
+    int64_t ahead_ms;                    /* of our product time */
+    struct cloudwatch_point *newest;     /* owned, one a query */
+    bool *has_newest, *forbidden;        /* owned, one a query */
     int pages;
     struct aws_call *call;
     struct round *next;
@@ -65,6 +67,17 @@ static double chance(struct cw_pool *pool)
     pool->random ^= pool->random << 25;
     pool->random ^= pool->random >> 27;
     return (double)((pool->random * UINT64_C(2685821657736338717)) >> 11) / (double)(UINT64_C(1) << 53);
+}
+
+/* How far CloudWatch's clock is ahead of product time: a host whose clock is minutes off would ask for
+ * periods that have not been, or take an old depth for a new one. Seconds do not matter, and an emulator
+ * whose time is scaled has ours. */
+static int64_t ahead_of_us_ms(const struct cw_pool *pool)
+{
+    struct aws_client_stats stats;
+    aws_client_get_stats(pool->client, &stats);
+    int64_t ahead_ms = clock_wall_ms() + stats.skew_ms - clock_product_ms();
+    return clock_scale() == 1 && llabs(ahead_ms) >= SKEW_LEAST_MS ? ahead_ms : 0;
 }
 
 static size_t metrics_of(enum cw_want want)
@@ -122,8 +135,10 @@ static void tell_member(const struct round *round, size_t index, const struct aw
     bool good = result->kind == AWS_KIND_OK;
     for (size_t i = 0; good && i < count; i++) {
         answer.forbidden |= round->forbidden[first + i];
-        if (round->has_newest[first + i])
-            answer.readings[i] = cw_reading((enum cw_metric)i, &round->newest[first + i], round->period_ms);
+        if (!round->has_newest[first + i])
+            continue;
+        answer.readings[i] = cw_reading((enum cw_metric)i, &round->newest[first + i], round->period_ms);
+        answer.readings[i].at_ms -= round->ahead_ms;
     }
     member->options.on_answer(member->options.arg, result, good ? &answer : NULL, count);
 }
@@ -225,7 +240,9 @@ static void send_round(struct cw_pool *pool, struct cw_member *first, int64_t no
     round->members = xcalloc(CLOUDWATCH_QUERIES_MAX, sizeof(struct cw_member *));
     round->first_query = xcalloc(CLOUDWATCH_QUERIES_MAX + 1, sizeof *round->first_query);
     round->queries = xcalloc(CLOUDWATCH_QUERIES_MAX, sizeof *round->queries);
-    cw_window(now_ms, round->period_ms, first->options.windows, &round->start_ms, &round->end_ms);
+    round->ahead_ms = ahead_of_us_ms(pool);
+    cw_window(now_ms + round->ahead_ms, round->period_ms, first->options.windows, &round->start_ms,
+              &round->end_ms);
     add_member(round, first);
     for (struct cw_member *m = pool->members; m != NULL; m = m->next)
         if (may_share(first, m, now_ms) && round->query_count + metrics_of(m->want) <= CLOUDWATCH_QUERIES_MAX)

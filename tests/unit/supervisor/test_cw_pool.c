@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <time.h>
 
 enum { MINUTE_MS = 60000, MEMBERS_MAX = 120 };
 
@@ -246,6 +247,50 @@ START_TEST(pages_are_put_together_and_the_newest_whole_period_of_all_counts)
 }
 END_TEST
 
+static void on_put(void *arg, const struct aws_result *result)
+{
+    ck_assert_int_eq(result->kind, AWS_KIND_OK);
+    *(bool *)arg = true;
+}
+
+START_TEST(periods_are_cloudwatchs_own_though_our_clock_is_off)
+{
+    enum { AHEAD_S = 1800 };
+    static const struct cloudwatch_datum DATUM = {.metric = "m", .value = 1, .unit = "Count"};
+    char date[80] = "";
+    char body[160] = "";
+    bool is_put = false;
+    set_up();
+    /* Its clock is half an hour ahead of ours, as the client knows from an earlier call. */
+    time_t there_s = (time_t)(clock_wall_ms() / 1000) + AHEAD_S;
+    int64_t at_s = some_period_s() + AHEAD_S;
+    struct tm parts;
+    (void)strftime(date, sizeof date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&there_s, &parts));
+    (void)snprintf(body, sizeof body,
+                   "{\"MetricDataResults\":[{\"Id\":\"q3\",\"Timestamps\":[%" PRId64 "],\"Values\":[412]}]}",
+                   at_s);
+    struct fake_step steps[] = {{.status = 200, .headers = date, .body = "{}"},
+                                {.status = 200, .headers = date, .body = body}};
+    fake_script(&g_server, steps, 2);
+    (void)cloudwatch_put_metric_data(g_client, "Test", &DATUM, 1, on_put, &is_put);
+    while (!is_put)
+        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
+    join(0, MINUTE_MS, CW_WANT_ALL);
+    wait_answers(0, 1);
+    json_t *sent = request(1);
+    int64_t end_s = json_integer_value(json_object_get(sent, "EndTime"));
+    ck_assert_int_gt(end_s, clock_product_ms() / 1000 + AHEAD_S - 240);
+    ck_assert_int_le(end_s, clock_product_ms() / 1000 + AHEAD_S);
+    json_decref(sent);
+    /* A depth is as old for us as it is. */
+    const struct reading *visible = &g_tellers[0].answer.readings[CW_METRIC_visible];
+    ck_assert(visible->known);
+    ck_assert_int_ge(visible->at_ms, (at_s - AHEAD_S - 10) * 1000);
+    ck_assert_int_le(visible->at_ms, (at_s - AHEAD_S + 10) * 1000);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_token_that_never_ends_ends)
 {
     struct fake_step step = {.status = 200, .body = "{\"MetricDataResults\":[],\"NextToken\":\"again\"}"};
@@ -428,7 +473,8 @@ END_TEST
 
 UNIT_MAIN("cw_pool", queues_share_a_call_of_up_to_500_metrics,
           what_is_not_wanted_is_not_asked_for_and_costs_nothing, other_periods_travel_apart,
-          pages_are_put_together_and_the_newest_whole_period_of_all_counts, a_token_that_never_ends_ends,
+          pages_are_put_together_and_the_newest_whole_period_of_all_counts,
+          periods_are_cloudwatchs_own_though_our_clock_is_off, a_token_that_never_ends_ends,
           a_failed_call_tells_nothing_and_one_may_leave_at_any_time, a_pool_ends_with_its_calls,
           a_fleet_asks_cloudwatch_only_while_sqs_fails_and_takes_its_depth_when_sqs_is_stale,
           without_data_cloudwatch_is_no_source_and_the_fleet_is_blind,
