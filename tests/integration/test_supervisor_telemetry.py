@@ -170,9 +170,9 @@ def test_what_ecs_does_not_protect_holds_the_count_and_then_only_the_idle_go(fle
     shop.hold(8)
     holders = shop.send_held(3)
     supervisor = shop.supervise(protect_wait="20s")
-    held = supervisor.wait_fleet(lambda f: f["protection"]["order_waits_for"] == "busy_tasks_without_protection",
-                                 "the order to wait")
-    assert held["protection"]["busy_unprotected"] == len(holders) and held["service"]["order_pending"]
+    held = supervisor.wait_fleet(lambda f: f["protection"]["order_waits_for"] == "busy_tasks_without_protection"
+                                 and f["protection"]["busy_unprotected"] == len(holders), "the order to wait")
+    assert held["service"]["order_pending"]
     wait_until(lambda: supervisor.messages("busy tasks could not be protected in time: the desired count falls by the "
                                            "idle ones alone"), what="the wait to be over")
     # By the idle ones, no further: 8 - idle, as long as somebody is busy.
