@@ -17,18 +17,25 @@ static void refill(struct api_limit *limit, int64_t now_ms)
     limit->at_ms = now_ms;
 }
 
-bool api_limit_take(struct api_limit *limit, int64_t now_ms, int64_t *ret_wait_ms)
+int64_t api_limit_wait_ms(struct api_limit *limit, int64_t now_ms)
 {
     refill(limit, now_ms);
-    if (limit->tokens >= 1) {
-        limit->tokens -= 1;
-        limit->taken++;
-        return true;
+    if (limit->tokens >= 1)
+        return 0;
+    int64_t wait_ms = (int64_t)ceil((1 - limit->tokens) * 1000 / limit->per_s);
+    return wait_ms > 1 ? wait_ms : 1;
+}
+
+bool api_limit_take(struct api_limit *limit, int64_t now_ms, int64_t *ret_wait_ms)
+{
+    int64_t wait_ms = api_limit_wait_ms(limit, now_ms);
+    if (wait_ms > 0) {
+        *ret_wait_ms = wait_ms;
+        return false;
     }
-    *ret_wait_ms = (int64_t)ceil((1 - limit->tokens) * 1000 / limit->per_s);
-    if (*ret_wait_ms < 1)
-        *ret_wait_ms = 1;
-    return false;
+    limit->tokens -= 1;
+    limit->taken++;
+    return true;
 }
 
 void api_limit_owe(struct api_limit *limit, int64_t now_ms)

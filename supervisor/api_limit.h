@@ -28,6 +28,9 @@ void api_limit_init(struct api_limit *limit, double burst, double per_s, int64_t
 /* Takes a token. When there is none: false, and *ret_wait_ms is how long until there may be one (>= 1). */
 bool api_limit_take(struct api_limit *limit, int64_t now_ms, int64_t *ret_wait_ms);
 
+/* How long until there may be a token; 0: there is one. */
+int64_t api_limit_wait_ms(struct api_limit *limit, int64_t now_ms);
+
 /* Takes a token even if there is none, for a call that belongs to one that had to wait: who comes next waits
  * the longer. */
 void api_limit_owe(struct api_limit *limit, int64_t now_ms);

@@ -59,12 +59,9 @@ static void on_updated(void *arg, const struct aws_result *result, const struct 
 static void write_desired(struct ecs_fleet *fleet, int64_t desired)
 {
     const struct config_ecs *config = fleet->options.config;
-    int64_t wait_ms = 0;
     int64_t from = fleet->state.desired;
-    if (!ecs_pool_take(fleet->options.pool, ECS_API_SERVICE_MODIFY, &wait_ms)) {
-        loop_timer_arm_real_ms(&fleet->timer, wait_ms);
+    if (!ecs_pool_take_in_turn(fleet->options.pool, ECS_API_SERVICE_MODIFY, &fleet->turn))
         return;
-    }
     bool reassertion = ecs_state_write_began(&fleet->state, desired, clock_product_ms());
     if (reassertion)
         LOG(LOG_WARNING, "writing the desired count again over a foreign one (on_drift: reassert)",
@@ -255,11 +252,11 @@ struct ecs_fleet *ecs_fleet_new(const struct ecs_fleet_options *options)
     fleet->options = *options;
     fleet->random = options->seed;
     ecs_state_init(&fleet->state, &(struct ecs_rules){.on_drift = ECS_ADOPT}, -1); /* a follower tells it */
+    fleet->turn = (struct ecs_turn){.fn = on_timer, .arg = fleet};
     loop_timer_init(&fleet->timer, options->base, on_timer, fleet);
     loop_timer_init(&fleet->end_timer, options->base, on_end, fleet);
     ecs_fleet_protect_init(fleet);
-    ecs_stopping_init(&fleet->stopping, options->base, options->pool, options->config->cluster,
-                      options->config->service);
+    ecs_stopping_init(&fleet->stopping, options->pool, options->config->cluster, options->config->service);
     return fleet;
 }
 
@@ -267,6 +264,7 @@ static void leave(struct ecs_fleet *fleet)
 {
     ecs_member_leave(fleet->member);
     fleet->member = NULL;
+    ecs_pool_leave_turn(fleet->options.pool, &fleet->turn);
     ecs_stopping_clean_up(&fleet->stopping);
     ecs_fleet_protect_stop(fleet);
 }

@@ -13,6 +13,7 @@ struct ecs_fleet {
     struct ecs_state state;
     struct ecs_member *member;   /* owned; NULL before the start and after the stop */
     struct aws_call *update;     /* the one UpdateService under way */
+    struct ecs_turn turn;        /* it waits for the limiter */
     struct loop_timer timer;     /* something is due though nothing happens */
     struct loop_timer end_timer; /* on_empty comes in a turn of its own */
     struct ecs_stopping stopping;

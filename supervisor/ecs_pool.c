@@ -49,11 +49,22 @@ struct batch {
     struct batch *next;
 };
 
+TAILQ_HEAD(turn_list, ecs_turn);
+
+/* Those who wait for a token of one group of calls. */
+struct queue {
+    struct ecs_pool *pool;
+    struct turn_list turns;
+    struct loop_timer timer;       /* there may be a token */
+    const struct ecs_turn *served; /* the one whose fn is running */
+};
+
 struct ecs_pool {
     struct event_base *base;
     struct aws_client *client;
     uint64_t random;
     struct api_limit limits[ECS_API_MAX];
+    struct queue queues[ECS_API_MAX];
     struct ecs_member *members;
     struct batch *batches; /* under way */
     struct loop_timer timer;
@@ -80,6 +91,58 @@ static double chance(struct ecs_pool *pool)
     return (double)((pool->random * UINT64_C(2685821657736338717)) >> 11) / (double)(UINT64_C(1) << 53);
 }
 
+/* ---- turns ---- */
+
+static int64_t token_wait_ms(struct queue *queue)
+{
+    return api_limit_wait_ms(&queue->pool->limits[queue - queue->pool->queues], clock_mono_ms());
+}
+
+static void on_turn(void *arg)
+{
+    struct queue *queue = arg;
+    int64_t wait_ms = 0;
+    while (!TAILQ_EMPTY(&queue->turns)) {
+        struct ecs_turn *turn = TAILQ_FIRST(&queue->turns);
+        wait_ms = token_wait_ms(queue);
+        if (wait_ms > 0) {
+            loop_timer_arm_real_ms(&queue->timer, wait_ms);
+            return;
+        }
+        TAILQ_REMOVE(&queue->turns, turn, link);
+        turn->waiting = false;
+        queue->served = turn;
+        turn->fn(turn->arg);
+        queue->served = NULL;
+    }
+}
+
+bool ecs_pool_take_in_turn(struct ecs_pool *pool, enum ecs_api api, struct ecs_turn *turn)
+{
+    struct queue *queue = &pool->queues[api];
+    int64_t wait_ms = 0;
+    bool is_first = queue->served == turn || (!turn->waiting && TAILQ_EMPTY(&queue->turns));
+    if (is_first && ecs_pool_take(pool, api, &wait_ms))
+        return true;
+    if (turn->waiting)
+        return false;
+    if (TAILQ_EMPTY(&queue->turns))
+        loop_timer_arm_real_ms(&queue->timer, wait_ms);
+    turn->waiting = true;
+    turn->api = api;
+    TAILQ_INSERT_TAIL(&queue->turns, turn, link);
+    return false;
+}
+
+void ecs_pool_leave_turn(struct ecs_pool *pool, struct ecs_turn *turn)
+{
+    if (turn->waiting)
+        TAILQ_REMOVE(&pool->queues[turn->api].turns, turn, link);
+    turn->waiting = false;
+}
+
+/* ---- life ---- */
+
 static void on_timer(void *arg);
 
 struct ecs_pool *ecs_pool_new(struct event_base *base, struct aws_client *client, uint64_t seed)
@@ -88,8 +151,13 @@ struct ecs_pool *ecs_pool_new(struct event_base *base, struct aws_client *client
     pool->base = base;
     pool->client = client;
     pool->random = seed | 1;
-    for (int i = 0; i < ECS_API_MAX; i++)
+    for (int i = 0; i < ECS_API_MAX; i++) {
+        struct queue *queue = &pool->queues[i];
         api_limit_init(&pool->limits[i], LIMITS[i].burst, LIMITS[i].per_s, clock_mono_ms());
+        queue->pool = pool;
+        TAILQ_INIT(&queue->turns);
+        loop_timer_init(&queue->timer, base, on_turn, queue);
+    }
     loop_timer_init(&pool->timer, base, on_timer, pool);
     return pool;
 }
@@ -104,6 +172,8 @@ void ecs_pool_destroy(struct ecs_pool *pool)
         aws_call_cancel(batch->call);
         free(batch);
     }
+    for (int i = 0; i < ECS_API_MAX; i++)
+        loop_timer_clean_up(&pool->queues[i].timer);
     loop_timer_clean_up(&pool->timer);
     free(pool);
 }

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 struct event_base;
 struct ecs_pool;
@@ -58,6 +59,21 @@ void ecs_member_leave(struct ecs_member *member); /* accepts NULL */
 void ecs_member_look(struct ecs_member *member);
 /* Asks once whether Application Auto Scaling scales the service, after delay_ms of product time. */
 void ecs_member_check(struct ecs_member *member, int64_t delay_ms);
+
+/* One who waits for its turn to make a call. Memory of the one who waits, zeroed but for fn and arg. */
+struct ecs_turn {
+    void (*fn)(void *arg); /* it is your turn: take it now, or it is the next one's */
+    void *arg;
+    bool waiting;
+    enum ecs_api api;
+    TAILQ_ENTRY(ecs_turn) link;
+};
+
+/* Takes a token of a group of calls. False: there is none, or others came before; fn comes from the loop
+ * then. Who waits is served in the order of coming, so that one of a thousand fleets does not wait for ever.
+ */
+bool ecs_pool_take_in_turn(struct ecs_pool *pool, enum ecs_api api, struct ecs_turn *turn);
+void ecs_pool_leave_turn(struct ecs_pool *pool, struct ecs_turn *turn); /* also when it does not wait */
 
 /* For calls that fleets make themselves: as api_limit_take(), api_limit_owe() and api_limit_tell(). */
 bool ecs_pool_take(struct ecs_pool *pool, enum ecs_api api, int64_t *ret_wait_real_ms);

@@ -12,18 +12,18 @@ enum { PAGES_MAX = 10 };
 
 static void go_on(void *arg);
 
-void ecs_stopping_init(struct ecs_stopping *stopping, struct event_base *base, struct ecs_pool *pool,
-                       const char *cluster, const char *service)
+void ecs_stopping_init(struct ecs_stopping *stopping, struct ecs_pool *pool, const char *cluster,
+                       const char *service)
 {
-    *stopping = (struct ecs_stopping){.pool = pool, .cluster = cluster, .service = service};
-    loop_timer_init(&stopping->timer, base, go_on, stopping);
+    *stopping = (struct ecs_stopping){
+        .pool = pool, .cluster = cluster, .service = service, .turn = {.fn = go_on, .arg = stopping}};
 }
 
 void ecs_stopping_clean_up(struct ecs_stopping *stopping)
 {
     aws_call_cancel(stopping->call);
     stopping->call = NULL;
-    loop_timer_clean_up(&stopping->timer);
+    ecs_pool_leave_turn(stopping->pool, &stopping->turn);
 }
 
 static void end(struct ecs_stopping *stopping, bool good)
@@ -106,11 +106,8 @@ static void on_list(void *arg, const struct aws_result *result, const char *cons
 static void go_on(void *arg)
 {
     struct ecs_stopping *stopping = arg;
-    int64_t wait_ms = 0;
-    if (!ecs_pool_take(stopping->pool, ECS_API_CLUSTER_READ, &wait_ms)) {
-        loop_timer_arm_real_ms(&stopping->timer, wait_ms);
+    if (!ecs_pool_take_in_turn(stopping->pool, ECS_API_CLUSTER_READ, &stopping->turn))
         return;
-    }
     stopping->call = ecs_list_tasks(ecs_pool_client(stopping->pool), stopping->cluster, stopping->service,
                                     ECS_TASKS_STOPPED, stopping->token[0] != '\0' ? stopping->token : NULL,
                                     on_list, stopping);

@@ -6,7 +6,6 @@
 #ifndef SLUICE_SUPERVISOR_ECS_STOPPING_H
 #define SLUICE_SUPERVISOR_ECS_STOPPING_H
 
-#include "base/loop.h"
 #include "supervisor/ecs_pool.h"
 
 #include <stdbool.h>
@@ -16,8 +15,8 @@ struct ecs_stopping {
     struct ecs_pool *pool;
     const char *cluster, *service;
 
-    struct aws_call *call;   /* under way */
-    struct loop_timer timer; /* waits for the limiter */
+    struct aws_call *call; /* under way */
+    struct ecs_turn turn;  /* waits for the limiter */
     bool running;
     int pages;
     int64_t begun_ms;
@@ -32,8 +31,8 @@ struct ecs_stopping {
     char error[256];    /* of the last call that failed, "" after success */
 };
 
-void ecs_stopping_init(struct ecs_stopping *stopping, struct event_base *base, struct ecs_pool *pool,
-                       const char *cluster, const char *service);
+void ecs_stopping_init(struct ecs_stopping *stopping, struct ecs_pool *pool, const char *cluster,
+                       const char *service);
 void ecs_stopping_clean_up(struct ecs_stopping *stopping);
 
 /* Begins a count unless one is under way; what it brings stands in the struct. */

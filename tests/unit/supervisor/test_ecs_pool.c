@@ -188,6 +188,51 @@ static int64_t cluster_reads(void)
     return calls;
 }
 
+/* ---- turns ---- */
+
+enum { TURNS = 5 };
+static struct ecs_turn g_turns[TURNS];
+static char g_order[TURNS + 1];
+
+static bool take_turn(int index)
+{
+    return ecs_pool_take_in_turn(g_pool, ECS_API_CLUSTER_READ, &g_turns[index]);
+}
+
+/* The second one does not need it any more. */
+static void on_turn(void *arg)
+{
+    struct ecs_turn *turn = arg;
+    int index = (int)(turn - g_turns);
+    g_order[strlen(g_order)] = (char)('0' + index);
+    ck_assert(index == 1 || take_turn(index));
+}
+
+START_TEST(who_waits_for_a_token_is_served_in_the_order_of_coming)
+{
+    int64_t wait_ms = 0;
+    set_up(NULL);
+    memset(g_order, 0, sizeof g_order);
+    for (int i = 0; i < TURNS; i++)
+        g_turns[i] = (struct ecs_turn){.fn = on_turn, .arg = &g_turns[i]};
+    ck_assert(take_turn(0)); /* nobody waits */
+    int64_t taken = 1;
+    while (ecs_pool_take(g_pool, ECS_API_CLUSTER_READ, &wait_ms))
+        taken++;
+    for (int i = 0; i + 1 < TURNS; i++)
+        ck_assert(!take_turn(i));
+    ecs_pool_leave_turn(g_pool, &g_turns[2]);
+    usleep(1000 * 100); /* by now there is a token, but it is the first one's */
+    ck_assert(!take_turn(TURNS - 1));
+    ck_assert(!take_turn(3)); /* asking again changes no place */
+    while (strlen(g_order) < 4)
+        turn();
+    ck_assert_str_eq(g_order, "0134");
+    ck_assert_int_eq(cluster_reads(), taken + 3);
+    tear_down();
+}
+END_TEST
+
 START_TEST(stopping_tasks_are_counted_to_the_last_page_and_every_call_by_the_limiter)
 {
     struct ecs_stopping stopping;
@@ -197,7 +242,7 @@ START_TEST(stopping_tasks_are_counted_to_the_last_page_and_every_call_by_the_lim
         g_tellers[i].member = NULL;
     }
     g_server.on_request = on_task_request;
-    ecs_stopping_init(&stopping, g_base, g_pool, CLUSTER, NAMES[0]);
+    ecs_stopping_init(&stopping, g_pool, CLUSTER, NAMES[0]);
     ecs_stopping_count(&stopping);
     while (stopping.running)
         turn();
@@ -211,6 +256,7 @@ START_TEST(stopping_tasks_are_counted_to_the_last_page_and_every_call_by_the_lim
 }
 END_TEST
 
-UNIT_MAIN("ecs_pool", stopping_tasks_are_counted_to_the_last_page_and_every_call_by_the_limiter,
+UNIT_MAIN("ecs_pool", who_waits_for_a_token_is_served_in_the_order_of_coming,
+          stopping_tasks_are_counted_to_the_last_page_and_every_call_by_the_limiter,
           a_denied_service_travels_alone_and_the_others_together_again,
           a_missing_cluster_is_asked_about_once_for_all_its_services)
