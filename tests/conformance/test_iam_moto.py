@@ -14,10 +14,12 @@ from fake_credentials import Sources
 from relay import Relay
 from supervisor_harness import Supervisor, configuration, run_sluice, write_configuration
 from test_client_moto import boto, start_moto
+from worker_harness import Worker
 
 ANYBODY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-MOTO_KNOWS_RESOURCE = {"sqs:GetQueueAttributes", "sts:AssumeRole"}
+MOTO_KNOWS_RESOURCE = {"sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility",
+                       "sqs:SendMessage", "sts:AssumeRole"}
 # Metrics are signed for as "monitoring", and moto takes that for the service of the action.
 MOTO_NAMES = {action: signed for signed, action in iam.ACTIONS.items() if signed.startswith("monitoring:")}
 # Calls that take a running task, which moto has none of; and one that doctor cannot try without doing it.
@@ -47,9 +49,10 @@ class Guarded:
             boto(name, self.url, key["AccessKeyId"], key["SecretAccessKey"])
             for name in ("iam", "sts", "sqs", "ecs", "dynamodb", "cloudwatch"))
         self.roles = {role: self.iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(ANYBODY))["Role"]["Arn"]
-                      for role in ("sluice-supervisor", "base")}
+                      for role in ("sluice-supervisor", "base", "worker")}
         self.grant("supervisor")
         self.grant("assume-supervisor", role="base")
+        self.grant("worker-task", role="worker")
         self.queue_url = self.sqs.create_queue(QueueName="orders")["QueueUrl"]
         self.ecs.create_cluster(clusterName="default")
         self.ecs.register_task_definition(family="worker", containerDefinitions=[{"name": "w", "image": "w", "memory": 64}])
@@ -92,8 +95,8 @@ class World:
         self.relay = Relay("relay", moto.url, [])
         self.sources, self.started = [], []
 
-    def environment(self, source="container"):
-        server = Sources(lambda _: self.moto.keys("base" if source == "role" else "sluice-supervisor"))
+    def environment(self, source="container", role="sluice-supervisor"):
+        server = Sources(lambda _: self.moto.keys("base" if source == "role" else role))
         self.sources.append(server)
         settings = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
         if source == "instance":
@@ -204,3 +207,26 @@ def test_an_order_that_is_denied_stays_open_until_it_is_granted(world):
     world.moto.grant("supervisor")
     world.moto.wait_desired(9)
     supervisor.wait_fleet(lambda f: f["service"]["write_error"] is None and f["desired"] == 9, "the order to be done with")
+
+
+def test_a_worker_drains_its_queue_with_its_own_document_alone(world, spawn, tmp_path):
+    dead = world.moto.sqs.create_queue(QueueName="dead")["QueueUrl"]
+    other = world.moto.sqs.create_queue(QueueName="other")["QueueUrl"]
+    world.moto.sqs.send_message_batch(QueueUrl=world.moto.queue_url, Entries=[
+        {"Id": str(i), "MessageBody": "bad" if i == 9 else "good"} for i in range(10)])
+    env = {**world.environment(role="worker"), "NUM_WORKERS": "4"}
+    # Every failure is the last one; the extensions of a running message come after a second of real time.
+    args = ["--dlq-url", dead, "--max-receives", "1", "--retry-delays", "0s", "--visibility-timeout", "20s",
+            "--handler", "exec", "--", "sh", "-c", "sleep 2; grep -q good"]
+    worker = Worker(spawn, tmp_path, world.moto.queue_url, env, args)
+    last = worker.wait_stats(lambda s: s["deleted"] >= 9 and s["quarantined"] == 1)
+    assert last["failed"] == 1 and last["extends_failed"] == 0
+    worker.finish()
+    document = iam.load("worker-task")
+    assert set(iam.used(world.relay.signed)) == set(iam.actions(document)) - NEED_TASKS
+    assert iam.refused(document, world.relay.signed) == []
+    assert world.moto.sqs.receive_message(QueueUrl=dead)["Messages"][0]["Body"] == "bad"
+    # Another queue is none of its business: that ends it as missing permission.
+    astray = Worker(spawn, tmp_path, other, env, ["--handler", "noop"], name="astray")
+    assert astray.process.wait(120) == 77
+    assert "AccessDenied" in astray.process.stderr()

@@ -131,8 +131,8 @@ def test_an_endpoint_that_is_down_until_the_keys_have_ended_holds_the_fleet_and_
 def test_messages_in_flight_keep_their_workers_although_nothing_is_visible(make):  # noqa: F811
     world = make()
     world.create(8)
-    supervisor = world.supervise()
     world.send(10)
+    supervisor = world.supervise()
     supervisor.wait_ready(8)
     handles = []
     while len(handles) < 10:
@@ -192,8 +192,8 @@ def test_the_desired_count_moves_on_while_a_write_is_under_way(make, relay):  # 
 def test_terraform_resets_the_count_in_mid_sale_and_every_order_is_paid_once(make):  # noqa: F811
     world = make(tasks="run", latency="1s")
     world.create(2, command=[BIN / "sluice-worker", "--ledger", world.folder / "ledger"],
-                 environment={"SQS_QUEUE_URL": world.queue_url, "NUM_WORKERS": "5", "PAYMENT_TIME": "1s"})
-    policy = {**QUICK, "scale_out_cooldown": "5s", "steps": [{"above": 20, "to": "max"}]}
+                 environment={"SQS_QUEUE_URL": world.queue_url, "NUM_WORKERS": "5", "PAYMENT_TIME": "3s"})
+    policy = {"scale_in_after": "1h", "cooldown": "5s", "steps": [{"above": 20, "to": "max"}]}
     supervisor = world.supervise(maximum=6, policy=policy)
     supervisor.wait_ready(2)
 
@@ -204,15 +204,14 @@ def test_terraform_resets_the_count_in_mid_sale_and_every_order_is_paid_once(mak
     world.wait_desired(6)
     wait_until(lambda: len(ledger(world.folder)) > 10, timeout_s=60, what="payments")
     world.set_desired(2)  # "terraform apply" without ignore_changes
-    wait_until(lambda: supervisor.messages("somebody else has set the service's desired count"), what="the drift")
-    sell(200, 200)
+    told = "somebody else has set the service's desired count"
+    wait_until(lambda: supervisor.messages(told), what="the drift")
+    sell(200, 400)
     world.wait_desired(6)
-    wait_until(lambda: len(ledger(world.folder)) >= 400 and world.sqs.counts(world.queue_url) == (0, 0), timeout_s=240,
+    wait_until(lambda: len(ledger(world.folder)) >= 600 and world.sqs.counts(world.queue_url) == (0, 0), timeout_s=240,
                what="all orders to be paid")
-    world.wait_desired(2)
-    assert sorted(p.order_id for p in ledger(world.folder)) == sorted(f"o-{i}" for i in range(400))
-    assert [(line["from"], line["to"]) for line in supervisor.messages("somebody else has set the service's desired count")] \
-        == [(6, 2)]
+    assert sorted(p.order_id for p in ledger(world.folder)) == sorted(f"o-{i}" for i in range(600))
+    assert [(line["from"], line["to"]) for line in supervisor.messages(told)] == [(6, 2)]
 
 
 def test_a_deployment_in_the_middle_of_a_scale_in_stops_it_until_it_is_done(make):  # noqa: F811
@@ -220,17 +219,26 @@ def test_a_deployment_in_the_middle_of_a_scale_in_stops_it_until_it_is_done(make
     world.create(20)
     world.ecs.wait(lambda s: [d["rolloutState"] for d in s["deployments"]] == ["COMPLETED"], what="the first deployment")
     supervisor = world.supervise(policy=PATIENT)
-    world.wait_desired(11)
+
+    def scenes():
+        """The decisions, the numbers of those that took something away, and of those that a rollout held."""
+        records = [r for r in supervisor.journal() if "why" in r]
+        return (records, [i for i, r in enumerate(records) if r["to"] < r["from"]],
+                [i for i, r in enumerate(records) if r["why"] == "rollout"])
+
+    wait_until(lambda: scenes()[1], timeout_s=120, what="the first step")
     world.ecs.call("UpdateService", service="orders", forceNewDeployment=True)
-    wait_until(lambda: "rollout" in whys(supervisor), timeout_s=60, what="a held step")
-    assert world.desired() == 11
-    world.wait_desired(7)
-    records = [r for r in supervisor.journal() if "why" in r]
-    steps = [i for i, r in enumerate(records) if r["to"] < r["from"]]
-    held = [i for i, r in enumerate(records) if r["why"] == "rollout"]
-    assert steps[0] < min(held) <= max(held) < steps[1]
-    assert records[steps[1]]["obs"]["scale_in_hold"]["value"] == 0
+    wait_until(lambda: scenes()[2], timeout_s=120, what="a held step")
+
+    def went_on():
+        _, steps, held = scenes()
+        return steps[-1] > held[-1]
+
+    wait_until(went_on, timeout_s=240, what="the next step")
     assert [d["rolloutState"] for d in world.ecs.service()["deployments"]] == ["COMPLETED"]
+    records, steps, held = scenes()
+    assert steps[0] < held[0] and not [i for i in steps if held[0] < i < held[-1]]
+    assert records[min(i for i in steps if i > held[-1])]["obs"]["scale_in_hold"]["value"] == 0
     assert supervisor.fleet()["service"]["drifts"] == 0
 
 

@@ -150,7 +150,8 @@ def test_a_worker_needs_each_line_and_no_more(spawn, localaws, relay, tmp_path):
         policy = iam.load("worker-task")
         assert iam.used(calls) == iam.actions(policy)
         assert iam.refused(policy, calls) == []
-        assert iam.refused(iam.load("worker-task", SLUICE_DEAD_LETTER_QUEUE="other"), calls)
+        for name in ("SLUICE_QUEUE", "SLUICE_DEAD_LETTER_QUEUE", "SLUICE_CLUSTER"):
+            assert iam.refused(iam.load("worker-task", **{name: "other"}), calls), name
         assert {path.rsplit("/", 3)[1:] == ["task-protection", "v1", "state"] for path, _, _ in agent.calls} == {True}
     finally:
         agent.close()
