@@ -97,9 +97,31 @@ struct daemon {
     struct err state_dir_error; /* text "": the folder is ours */
 };
 
+/* Whether the lock that others would try is still the one that we hold. */
+static bool holds_lock(const struct daemon *daemon)
+{
+    struct strbuf path = STRBUF_INIT;
+    struct stat held;
+    struct stat there;
+    strbuf_appendf(&path, "%s/lock", daemon->config->state_dir);
+    bool ours = fstat(daemon->lock_fd, &held) == 0 && stat(strbuf_str(&path), &there) == 0 &&
+                held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+    strbuf_clean_up(&path);
+    return ours;
+}
+
+static bool lock_is_ours(void *arg)
+{
+    return holds_lock(arg);
+}
+
+/* One that waits for the lock has it as soon as the file is another one, which we notice by a timer only
+ * later. Alone we go on whatever becomes of the folder. */
 static bool leads(const struct daemon *daemon)
 {
-    return daemon->leading && (daemon->ha == NULL || ha_may_act(daemon->ha));
+    bool is_waited_for = daemon->config->ha.type == HA_LOCK_FILE;
+    return daemon->leading && (daemon->ha == NULL || ha_may_act(daemon->ha)) &&
+           (!is_waited_for || holds_lock(daemon));
 }
 
 static bool may_act(void *arg)
@@ -424,20 +446,6 @@ done:
     return exit_code;
 }
 
-/* Whether the lock that others would try is still the one that we hold. */
-static bool lock_is_ours(void *arg)
-{
-    const struct daemon *daemon = arg;
-    struct strbuf path = STRBUF_INIT;
-    struct stat held;
-    struct stat there;
-    strbuf_appendf(&path, "%s/lock", daemon->config->state_dir);
-    bool ours = fstat(daemon->lock_fd, &held) == 0 && stat(strbuf_str(&path), &there) == 0 &&
-                held.st_dev == there.st_dev && held.st_ino == there.st_ino;
-    strbuf_clean_up(&path);
-    return ours;
-}
-
 static void give_way(struct daemon *daemon)
 {
     LOG(LOG_ERROR, "the state folder belongs to another supervisor now: draining all workers, then leaving",
@@ -487,7 +495,7 @@ static void on_lock_timer(void *arg)
         return;
     }
     loop_timer_arm_real_ms(&daemon->lock_timer, LOOK_AT_LOCK_REAL_MS);
-    if (lock_is_ours(daemon))
+    if (holds_lock(daemon))
         return;
     bool news = daemon->state_dir_error.text[0] == '\0';
     daemon->state_dir_losses += news;

@@ -342,3 +342,24 @@ def test_of_two_on_one_host_one_waits_for_the_lock(pair):
     assert not (b.state_dir / "admin.sock.follower").exists()
     assert {owner for owner, _ in shop.writes(before)} <= {"b"}
 
+
+def test_a_leader_whose_lock_file_is_gone_does_not_write_what_it_had_decided(pair):
+    shop = pair()
+    shop.create(2)
+    lock = {"type": "lock_file", "heartbeat": "200ms"}
+    a = shop.supervise("a", ha=lock, state="host")
+    a.wait_ready(2)
+    b = shop.supervise("b", ha=lock, state="host")
+    wait_role(b, "follower")
+    waits = shop.relays["a"].hold("DescribeServices")
+    wait_until(waits.is_set, what="a look of the leader that is under way")
+    shop.send(700)
+    wait_until(lambda: a.messages("decision"), what="the decision to grow, which waits for a look")
+    a.signal(signal.SIGSTOP)
+    (a.state_dir / "lock").unlink()  # somebody cleans up: the other one can have a lock of that name
+    wait_until(lambda: led(b), 60, "the takeover")
+    shop.relays["a"].release()  # its next step would be UpdateService
+    a.signal(signal.SIGCONT)
+    assert a.wait() == 75
+    assert [write for write in shop.writes() if write[0] == "a"] == []
+    shop.wait_desired(20)
