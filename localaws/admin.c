@@ -139,7 +139,9 @@ static void serve_health(struct http_conn *conn)
 bool admin_serve(struct service *service, struct http_conn *conn, const struct http_request *request)
 {
     bool reads = slice_is(request->method, "GET") || slice_is(request->method, "HEAD");
-    if (reads && request->path.len == 1 && request->query.len == 0) {
+    bool is_health =
+        (request->path.len == 1 && request->query.len == 0) || slice_is(request->path, "/healthz");
+    if (reads && is_health) {
         serve_health(conn);
     } else if (!slice_starts_with(request->path, "/_localaws/")) {
         return false;

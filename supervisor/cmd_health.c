@@ -1,5 +1,5 @@
 /* sluice health: whether a supervisor is alive, or ready, for health checks of containers that have no shell.
- */
+ * Workers (--metrics-listen) and sluice-localaws answer /healthz in the same form. */
 #include "supervisor/commands.h"
 
 #include "base/exitcode.h"
@@ -39,7 +39,8 @@ const struct command_spec CMD_HEALTH_SPEC = {
     .summary =
         "Asks a running supervisor whether it is alive (GET /healthz) or, with --ready, ready (GET "
         "/readyz),\n"
-        "and says so in one line: for the health check of a container, with no shell and no other program.",
+        "and says so in one line: for the health check of a container, with no shell and no other program.\n"
+        "A worker with --metrics-listen, and sluice-localaws, are asked with --admin URL.",
     .rows = ROWS,
     .details = "Exit codes: 0 yes; 1 no, no answer in time, or nobody there; 64 usage; 78 configuration.\n",
 };

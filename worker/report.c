@@ -59,8 +59,8 @@ static void answer_health(void *arg, const struct status_request *request, struc
     struct metrics_view view;
     (void)request;
     get_view(arg, &view);
-    reply->content_type = "text/plain; charset=utf-8";
-    strbuf_append_str(&reply->body, view.draining ? "draining\n" : "ok\n");
+    reply->content_type = "application/json"; /* as the supervisor's, for `sluice health` */
+    strbuf_appendf(&reply->body, "{\"status\":\"%s\"}\n", view.draining ? "draining" : "ok");
 }
 
 static const struct status_route ROUTES[] = {

@@ -69,6 +69,8 @@ const struct option_row SETTINGS_ENVIRONMENT[] = {
     {"num_workers", OPTION_INT, AT(threads), "100", 1, SETTINGS_THREADS_MAX, NULL, "N", "see --threads"},
     {"sluice_stop_grace", OPTION_DURATION, AT(stop_grace_ms), "30s", 0, 43200000, NULL, "TIME",
      "see --stop-grace"},
+    {"sluice_metrics_listen", OPTION_STRING, AT(metrics_listen), NULL, 0, 0, NULL, "HOST:PORT",
+     "see --metrics-listen"},
     {"sluice_worker_name", OPTION_STRING, AT(worker_name), NULL, 0, 0, NULL, "NAME",
      "name in telemetry, logs and ledger, default host-pid"},
     {"sluice_telemetry_fd", OPTION_INT, AT(telemetry_fd), "-1", -1, 1000000, NULL, "FD",

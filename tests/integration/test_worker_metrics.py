@@ -96,7 +96,7 @@ def test_prometheus_text_keeps_its_format_and_agrees_with_the_ledger(spawn, loca
     # Whoever scrapes tells nothing apart by more than the queue.
     assert {key for name in samples for labels in samples[name] for key, _ in labels} == {
         "queue", "le", "operation", "outcome", "version"}
-    assert get(metrics_url(worker.process, "/healthz"))[0] == "ok\n"
+    assert get(metrics_url(worker.process, "/healthz"))[0] == '{"status":"ok"}\n'
     for path in ("/", "/metrics/", "/v1/status"):
         with pytest.raises(urllib.error.HTTPError) as refused:
             get(metrics_url(worker.process, path))
