@@ -103,7 +103,7 @@ resource "aws_ecs_task_definition" "supervisor" {
     mountPoints            = [{ sourceVolume = "state", containerPath = "/var/lib/sluice", readOnly = false }]
     stopTimeout            = 30
     readonlyRootFilesystem = !var.execute_command
-    linuxParameters        = { initProcessEnabled = var.execute_command, capabilities = { drop = ["ALL"] } }
+    linuxParameters        = { initProcessEnabled = var.execute_command, capabilities = { drop = var.execute_command ? [] : ["ALL"] } }
     ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
     healthCheck            = { command = ["CMD", "sluice", "health"], interval = 30, timeout = 5, retries = 3, startPeriod = 30 }
     logConfiguration = {
@@ -164,5 +164,5 @@ resource "aws_ecs_service" "supervisor" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.supervisor, aws_iam_role_policy.execution]
+  depends_on = [aws_iam_role_policy.supervisor, aws_iam_role_policy.execution, aws_ecs_cluster_capacity_providers.this]
 }

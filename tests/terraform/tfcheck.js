@@ -1,7 +1,7 @@
 'use strict';
 /*
- * Checks Terraform modules without Terraform: HashiCorp's parser (npm @cdktf/hcl2json), and an extract of the provider's
- * schema (schema.json). Finds syntax errors; unknown and missing arguments, in nested and dynamic blocks too; references to
+ * Checks Terraform modules without Terraform: HashiCorp's parser (npm @cdktf/hcl2json), and extracts of the
+ * provider's schema in two versions (schema-5.json, schema-6.json); what one of them does not know is a fault. Finds syntax errors; unknown and missing arguments, in nested and dynamic blocks too; references to
  * what is not declared; inputs that a module lacks or does not know; names in ignore_changes that do not exist; what is
  * declared and not used; and what this project forbids: anything of Application Auto Scaling. Not found: wrong values, types,
  * function calls, cycles. For those there is Terraform itself.
@@ -13,7 +13,7 @@ const fs = require('fs');
 const path = require('path');
 const { parse } = require('@cdktf/hcl2json');
 
-const SCHEMA = JSON.parse(fs.readFileSync(path.join(__dirname, 'schema.json'), 'utf8'));
+const SCHEMAS = ['schema-5.json', 'schema-6.json'].map((name) => JSON.parse(fs.readFileSync(path.join(__dirname, name), 'utf8')));
 const META = {
   resource: ['count', 'for_each', 'depends_on', 'lifecycle', 'provider', 'provisioner', 'connection', 'dynamic'],
   data: ['count', 'for_each', 'depends_on', 'lifecycle', 'provider', 'dynamic'],
@@ -213,9 +213,9 @@ function checkReferences(module, children, say) {
         const kind = root === 'data' ? 'data' : 'resource';
         const [type, label, attribute] = root === 'data' ? [name, ...rest] : [root, name, ...rest];
         used.add(`${kind}.${type}.${label}`);
-        const schema = SCHEMA[kind][type];
+        const known = SCHEMAS.filter((one) => one[kind][type]).map((one) => one[kind][type]);
         if (!module[kind][`${type}.${label}`]) say(file, `${where}: ${root === 'data' ? 'data.' : ''}${type}.${label} is not declared`);
-        else if (schema && attribute && !(attribute in schema.attributes) && !(attribute in schema.blocks)) {
+        else if (attribute && !known.every((one) => attribute in one.attributes || attribute in one.blocks)) {
           say(file, `${where}: ${type}.${label} has no attribute ${attribute}`);
         }
       }
@@ -257,12 +257,17 @@ function checkResources(module, say) {
   for (const kind of ['resource', 'data']) {
     for (const [name, body] of Object.entries(module[kind])) {
       const type = name.split('.')[0];
-      const schema = SCHEMA[kind][type];
-      if (FORBIDDEN.test(type)) say(body['#file'], `${name}: Application Auto Scaling and a supervisor would write over each other`);
-      else if (!schema) say(body['#file'], `${kind} ${name}: unknown type (or schema.json is old)`);
-      else {
-        checkBlock(body, schema, META[kind], name, (text) => say(body['#file'], text));
-        checkLifecycle(body, schema, name, (text) => say(body['#file'], text));
+      if (FORBIDDEN.test(type)) {
+        say(body['#file'], `${name}: Application Auto Scaling and a supervisor would write over each other`);
+        continue;
+      }
+      for (const { provider, [kind]: { [type]: schema } } of SCHEMAS) {
+        const tell = (text) => say(body['#file'], `${text} (provider ${provider})`);
+        if (!schema) tell(`${kind} ${name}: unknown type, unless the schema's extract is old`);
+        else {
+          checkBlock(body, schema, META[kind], name, tell);
+          checkLifecycle(body, schema, name, tell);
+        }
       }
     }
   }
