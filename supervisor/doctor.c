@@ -102,7 +102,7 @@ static void look_at_plan(struct doctor *doctor)
 static void on_credentials(void *arg, struct aws_credentials *credentials, const struct err *err)
 {
     struct doctor *doctor = arg;
-    char left[64] = "without an end that is known";
+    char left[96] = "without an end that is known";
     char duration[48];
     doctor->answered = true;
     doctor->has_credentials = credentials != NULL;
@@ -113,10 +113,15 @@ static void on_credentials(void *arg, struct aws_credentials *credentials, const
     const char *id = aws_credentials_access_key_id(credentials);
     size_t len = strlen(id);
     int64_t expires_ms = aws_credentials_expires_ms(credentials);
-    if (expires_ms != 0)
-        (void)snprintf(left, sizeof left, "valid for %s",
-                       duration_format((expires_ms - clock_wall_ms()) / 1000 * 1000, duration));
-    add_line(doctor, "credentials", NULL, "keys", DOCTOR_OK, "%s key that ends in %s, %s",
+    int64_t left_ms = expires_ms - clock_wall_ms();
+    bool ended = expires_ms != 0 && left_ms <= 0;
+    if (ended)
+        (void)snprintf(left, sizeof left, "ended %s ago by this host's clock",
+                       duration_format(-left_ms / 1000 * 1000, duration));
+    else if (expires_ms != 0)
+        (void)snprintf(left, sizeof left, "valid for %s", duration_format(left_ms / 1000 * 1000, duration));
+    add_line(doctor, "credentials", NULL, "keys", ended ? DOCTOR_WARNING : DOCTOR_OK,
+             "%s key that ends in %s, %s",
              aws_credentials_session_token(credentials) != NULL ? "temporary" : "long-lived",
              len > 8 ? id + len - 4 : "****", left);
 }

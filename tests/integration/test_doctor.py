@@ -92,6 +92,14 @@ def test_no_credentials_names_every_source_and_why_not(tmp_path):
         assert source.lower() in text.lower(), text
 
 
+@pytest.mark.parametrize("expiration, outcome, words", [("2020-01-01T00:00:00Z", "warning", "ended "),
+                                                        ("2040-01-01T00:00:00Z", "ok", "valid for ")])
+def test_keys_that_have_ended_are_no_good_news(world, expiration, outcome, words):
+    done = run_sluice("doctor", "--json", env=world.environment(AWS_SESSION_TOKEN="t", AWS_CREDENTIAL_EXPIRATION=expiration))
+    (told, text), = [(o, t) for area, name, o, t in findings(done) if (area, name) == ("credentials", "keys")]
+    assert told == outcome and words in text
+
+
 def test_usage(tmp_path):
     config = write_configuration(tmp_path, configuration(tmp_path, "http://127.0.0.1:1/123456789012/orders", scripted()))
     for arguments, code, words in ((["--fleet", "x"], 64, "--fleet needs --config"),
