@@ -14,6 +14,7 @@
 enum {
     FRESH_INTERVALS = 3,       /* facts older than so many intervals are stale */
     CHECK_AGAIN_MS = 10000,    /* after a failed check for Application Auto Scaling */
+    CHECK_LATER_MS = 60000,    /* after it was given up: what fails may pass, and a second scaler be there */
     CHECK_REFUSED_MS = 300000, /* a refused service is asked about again: its owner may have mended it */
 };
 
@@ -217,6 +218,7 @@ static void on_check(void *arg, const struct aws_result *result, const struct au
 {
     struct ecs_fleet *fleet = arg;
     enum ecs_autoscaling answer = judge_check(result, target);
+    enum ecs_autoscaling before = fleet->state.autoscaling;
     char text[512];
     fleet->autoscaling_text[0] = '\0';
     if (result->kind != AWS_KIND_OK)
@@ -228,13 +230,15 @@ static void on_check(void *arg, const struct aws_result *result, const struct au
                        target->max_capacity, answer == ECS_AUTOSCALING_SUSPENDED ? ", suspended" : "");
     struct ecs_seen seen = {.refused = ecs_state_autoscaling(&fleet->state, answer, clock_product_ms())};
     tell_news(fleet, &seen);
-    if (fleet->state.autoscaling == ECS_AUTOSCALING_UNCHECKED)
+    if (fleet->state.autoscaling == ECS_AUTOSCALING_UNCHECKED && before != ECS_AUTOSCALING_UNCHECKED)
         LOG(LOG_WARNING, "cannot tell whether Application Auto Scaling scales the service, too: going on",
             LOG_STR("fleet", fleet->options.name), LOG_STR("error", fleet->autoscaling_text));
     if (fleet->state.autoscaling == ECS_AUTOSCALING_UNKNOWN)
         ecs_member_check(fleet->member, CHECK_AGAIN_MS);
     else if (fleet->state.autoscaling == ECS_AUTOSCALING_ACTS)
         ecs_member_check(fleet->member, CHECK_REFUSED_MS);
+    else if (answer == ECS_AUTOSCALING_UNKNOWN)
+        ecs_member_check(fleet->member, CHECK_LATER_MS);
     ecs_fleet_pump(fleet);
 }
 

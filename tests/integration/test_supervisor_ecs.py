@@ -324,6 +324,17 @@ def test_what_is_no_second_scaler_is_no_refusal(make, scaling, targets, error, s
     assert service["autoscaling"] == state and len(service["warnings"]) == warnings and service["refused"] is None
 
 
+def test_a_check_for_a_second_scaler_that_was_given_up_is_made_again(make, scaling):
+    scaling.error = "InternalServiceException"
+    world = make()
+    world.create(3)
+    supervisor = world.supervise()
+    supervisor.wait_fleet(lambda f: service_of(f)["autoscaling"] == "unchecked", "the check to be given up")
+    scaling.targets, scaling.error = [TARGET], None
+    fleet = supervisor.wait_fleet(lambda f: service_of(f)["refused"], "the refusal")
+    assert service_of(fleet)["autoscaling"] == "acts"
+
+
 def test_a_supervisor_that_was_killed_goes_on_from_its_state_and_one_that_is_stopped_leaves_the_service_alone(make):
     world = make()
     world.create(2)
