@@ -78,8 +78,11 @@ class Guarded:
         return {"AccessKeyId": got["AccessKeyId"], "SecretAccessKey": got["SecretAccessKey"],
                 "Token": got["SessionToken"], "Expiration": got["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")}
 
+    def service(self):
+        return self.ecs.describe_services(cluster="default", services=["orders"])["services"][0]
+
     def desired(self):
-        return self.ecs.describe_services(cluster="default", services=["orders"])["services"][0]["desiredCount"]
+        return self.service()["desiredCount"]
 
     def wait_desired(self, count):
         harness.wait_until(lambda: self.desired() == count, timeout_s=120, what=f"a desired count of {count}")
@@ -155,11 +158,14 @@ def test_every_action_is_one_of_the_services_model(name):
 
 @pytest.mark.parametrize("source", ["container", "instance", "role"])
 def test_the_documents_are_enough_to_follow_the_queue_up_and_down(world, source):
+    before = world.moto.service()
     supervisor = world.supervise(source)
     world.moto.send(700)
     world.moto.wait_desired(9)
     world.moto.sqs.purge_queue(QueueUrl=world.moto.queue_url)
     world.moto.wait_desired(2)
+    after = world.moto.service()  # nothing but the desired count was written
+    assert after["taskDefinition"] == before["taskDefinition"] and len(after["deployments"]) == len(before["deployments"])
     wanted = set(iam.actions(iam.load("supervisor"))) - NEED_TASKS | ({"sts:AssumeRole"} if source == "role" else set())
     harness.wait_until(lambda: wanted <= set(iam.used(world.relay.signed)), timeout_s=60, what=f"each of {sorted(wanted)}")
     assert set(iam.used(world.relay.signed)) == wanted

@@ -1,8 +1,4 @@
-"""The supervisor against moto: an ECS service of moto follows an SQS queue of moto, and Application Auto Scaling is seen.
-
-moto starts no tasks; what is shown is that somebody else's reading of the protocol takes our calls, and nothing but
-desiredCount is written.
-"""
+"""The supervisor against moto: Application Auto Scaling is seen, a lease is held. That a service follows its queue is in test_iam_moto.py."""
 
 import json
 import signal
@@ -35,10 +31,6 @@ class Moto:
             self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=[
                 {"Id": str(i), "MessageBody": "x"} for i in range(10)])
 
-    def wait_desired(self, count):
-        harness.wait_until(lambda: self.service()["desiredCount"] == count, timeout_s=120,
-                           what=f"a desired count of {count}")
-
 
 @pytest.fixture
 def world(spawn):
@@ -62,21 +54,6 @@ def supervise(tmp_path, world):
     yield start
     for supervisor in started:
         supervisor.kill()
-
-
-def test_the_desired_count_follows_the_queue_up_and_down(world, supervise):
-    before = world.service()
-    supervisor = supervise()
-    world.send(700)
-    world.wait_desired(9)
-    assert supervisor.fleet()["service"]["writes"] >= 1
-    world.sqs.purge_queue(QueueUrl=world.queue_url)
-    world.wait_desired(2)
-    after = world.service()
-    assert after["taskDefinition"] == before["taskDefinition"]
-    assert len(after["deployments"]) == len(before["deployments"])
-    assert supervisor.fleet()["service"]["drifts"] == 0
-    assert supervisor.fleet()["service"]["autoscaling"] == "none"
 
 
 def test_a_scalable_target_is_seen_and_the_service_left_alone(world, supervise):
