@@ -7,6 +7,13 @@
 # checkout, with +COMMITS.gHASH when there are commits after it ("0.1.0+12.g1a2b3c4": later than 0.1.0 for dpkg, rpm and
 # Semantic Versioning alike); the file VERSION, where there is no such tag.
 
+# A script (print-version.cmake) has nothing to configure.
+function(sluice_configure_again_for path)
+  if(NOT CMAKE_SCRIPT_MODE_FILE)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${path}")
+  endif()
+endfunction()
+
 function(sluice_describe ret)
   set(${ret} "" PARENT_SCOPE)
   find_package(Git QUIET)
@@ -23,7 +30,7 @@ function(sluice_describe ret)
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE path ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
       get_filename_component(path "${path}" ABSOLUTE BASE_DIR ${CMAKE_SOURCE_DIR})
       if(EXISTS "${path}")
-        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${path}")
+        sluice_configure_again_for("${path}")
       endif()
     endforeach()
   endif()
@@ -34,7 +41,7 @@ endfunction()
 
 function(sluice_read_version ret_number ret_text)
   set(text "")
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/VERSION)
+  sluice_configure_again_for(${CMAKE_SOURCE_DIR}/VERSION)
   if(EXISTS ${CMAKE_SOURCE_DIR}/.tarball-version)
     file(STRINGS ${CMAKE_SOURCE_DIR}/.tarball-version text LIMIT_COUNT 1)
     set(from ".tarball-version")
