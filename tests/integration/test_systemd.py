@@ -25,8 +25,8 @@ EXPOSURE_MAX = 20
 
 
 def unit_text(name):
-    """A unit as CMake installs it, but for the folder of the programs."""
-    return (UNITS / f"{name}.in").read_text().replace("@CMAKE_INSTALL_FULL_BINDIR@", str(BIN))
+    """A unit as cmake --install writes it, but for the folder of the programs."""
+    return (UNITS / f"{name}.in").read_text().replace("@BINDIR@", str(BIN)).replace("@SYSCONFDIR@", "/etc")
 
 
 def setting(name, key):
