@@ -7,7 +7,7 @@
 # checkout, with +COMMITS.gHASH when there are commits after it ("0.1.0+12.g1a2b3c4": later than 0.1.0 for dpkg, rpm and
 # Semantic Versioning alike); the file VERSION, where there is no such tag.
 
-# A script (print-version.cmake) has nothing to configure.
+# A script (PrintVersion.cmake) has nothing to configure.
 function(sluice_configure_again_for path)
   if(NOT CMAKE_SCRIPT_MODE_FILE)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${path}")

@@ -96,7 +96,7 @@ def test_the_context_has_the_sources_and_no_more():
     assert all((ROOT / name).exists() for name in kept)
     assert not kept & {".git", ".cache", "tests", "build"}
     built = re.search(r"foreach\(part (.*)\)", (ROOT / "CMakeLists.txt").read_text()).group(1).split()
-    assert set(built) | {"CMakeLists.txt", "VERSION", "cmake", "deploy"} <= kept
+    assert set(built) | {"CMakeLists.txt", "VERSION", "cmake", "deploy", "docs", "README.md", "CHANGELOG.md"} <= kept
 
 
 # ---- compose ----

@@ -244,7 +244,7 @@ def test_release_refuses_what_it_must_not_do(tmp_path):
 # ---- the version ----
 
 def print_version(folder):
-    return run("cmake", "-P", "cmake/print-version.cmake", cwd=folder, env=git_environment()).stdout.strip()
+    return run("cmake", "-P", "cmake/PrintVersion.cmake", cwd=folder, env=git_environment()).stdout.strip()
 
 
 def test_version_is_that_of_the_nearest_tag(tmp_path):
@@ -269,7 +269,7 @@ def test_version_is_that_of_the_nearest_tag(tmp_path):
     (tmp_path / ".tarball-version").write_text("4.0.1\n")
     assert print_version(tmp_path) == "4.0.1"
     (tmp_path / ".tarball-version").write_text("four\n")
-    done = run("cmake", "-P", "cmake/print-version.cmake", cwd=tmp_path, check=False)
+    done = run("cmake", "-P", "cmake/PrintVersion.cmake", cwd=tmp_path, check=False)
     assert done.returncode != 0 and '.tarball-version says version "four"' in done.stderr
 
 
