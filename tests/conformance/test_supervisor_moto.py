@@ -31,6 +31,10 @@ class Moto:
             self.sqs.send_message_batch(QueueUrl=self.queue_url, Entries=[
                 {"Id": str(i), "MessageBody": "x"} for i in range(10)])
 
+    def wait_desired(self, count):
+        harness.wait_until(lambda: self.service()["desiredCount"] == count, timeout_s=120,
+                           what=f"a desired count of {count}")
+
 
 @pytest.fixture
 def world(spawn):
