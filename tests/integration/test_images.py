@@ -156,6 +156,7 @@ def test_the_trial_runs(spawn, localaws, tmp_path):
     config = json.loads(text.replace("http://localaws:9324", server.url).replace("0.0.0.0:9400", "127.0.0.1:0"))
     config["state_dir"] = str(tmp_path / "state")
     config["fleets"][0]["fleet"]["command"][0] = str(BIN / "sluice-worker")
+    config["fleets"][0]["fleet"]["env"]["NUM_WORKERS"] = str(harness.threads(100))
     supervisor = spawn([BIN / "sluice", "run", "--config", "env:SLUICE_CONFIG"],
                        harness.environment(server.url, SLUICE_CONFIG=json.dumps(config)))
     admin = tmp_path / "state" / "admin.sock"

@@ -23,9 +23,9 @@ static enum settings_result load(const char *const *args)
 
 static void clear_environment(void)
 {
-    static const char *const NAMES[] = {"SQS_QUEUE_URL",      "NUM_WORKERS",       "PAYMENT_SLOTS",
-                                        "PAYMENT_TIME",       "SLUICE_STOP_GRACE", "SLUICE_WORKER_NAME",
-                                        "SLUICE_TELEMETRY_FD"};
+    static const char *const NAMES[] = {"SQS_QUEUE_URL",       "NUM_WORKERS",          "PAYMENT_SLOTS",
+                                        "PAYMENT_TIME",        "SLUICE_STOP_GRACE",    "SLUICE_WORKER_NAME",
+                                        "SLUICE_TELEMETRY_FD", "SLUICE_METRICS_LISTEN"};
     for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
         (void)unsetenv(NAMES[i]);
 }
@@ -66,6 +66,25 @@ START_TEST(the_command_line_wins_over_the_environment)
     jsonw_end_object(&w);
     ck_assert_str_eq(strbuf_str(&dump), "{\"payment_slots\":5,\"payment_time\":\"1s\",\"ledger\":null}");
     strbuf_clean_up(&dump);
+    settings_clean_up(&settings);
+    clear_environment();
+}
+END_TEST
+
+/* What the worker's image sets for its health check, whatever arguments it is given. */
+START_TEST(the_environment_says_where_metrics_are_served)
+{
+    clear_environment();
+    (void)setenv("SLUICE_METRICS_LISTEN", "127.0.0.1:9464", 1);
+    ck_assert_msg(load(ARGS("--queue-url", "http://h/q")) == SETTINGS_OK, "%s", err.text);
+    ck_assert_str_eq(settings.metrics_listen, "127.0.0.1:9464");
+    settings_clean_up(&settings);
+    ck_assert_msg(load(ARGS("--queue-url", "http://h/q", "--metrics-listen", "127.0.0.1:0")) == SETTINGS_OK,
+                  "%s", err.text);
+    ck_assert_str_eq(settings.metrics_listen, "127.0.0.1:0");
+    settings_clean_up(&settings);
+    (void)setenv("SLUICE_METRICS_LISTEN", "9464", 1);
+    ck_assert_int_ne(load(ARGS("--queue-url", "http://h/q")), SETTINGS_OK);
     settings_clean_up(&settings);
     clear_environment();
 }
@@ -203,5 +222,5 @@ END_TEST
 
 UNIT_MAIN("settings", defaults_are_those_of_the_contract, the_command_line_wins_over_the_environment,
           wrong_settings_are_refused_by_name, a_dead_letter_queue_and_delays_are_taken,
-          a_wrong_environment_variable_is_named, sizes_by_table, help_lists_every_option_and_handler,
-          the_manual_names_every_option)
+          a_wrong_environment_variable_is_named, the_environment_says_where_metrics_are_served,
+          sizes_by_table, help_lists_every_option_and_handler, the_manual_names_every_option)
