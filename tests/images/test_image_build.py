@@ -110,7 +110,8 @@ def images(options):
     say(f"built {', '.join(names)} in {time.monotonic() - started:.0f} s")
     built = {role: Image(f"localhost/sluice-{role}:{TAG}") for role in ROLES}
     sizes = {image["names"][0]: image["size"] for image in json.loads(run("buildah", "images", "--json")) if image.get("names")}
-    say("sizes: " + ", ".join(f"{name.rpartition('/')[2]} {size}" for name, size in sorted(sizes.items()) if "sluice" in name))
+    say("sizes: " + ", ".join(f"{name.rpartition('/')[2]} {size}" for name, size in sorted(sizes.items())
+                              if TAG in name or "sluice-base" in name))
     yield built
     for image in built.values():
         image.remove()
