@@ -4,11 +4,12 @@
 locals {
   worker_environment = { for name, fleet in var.fleets : name => merge(
     {
-      SQS_QUEUE_URL     = local.queues[name].url
-      AWS_REGION        = local.queues[name].region
-      NUM_WORKERS       = tostring(fleet.worker.num_workers)
-      SLUICE_STOP_GRACE = "${fleet.worker.stop_timeout_s - 10}s"
-      SLUICE_LOG_FORMAT = "json"
+      SQS_QUEUE_URL         = local.queues[name].url
+      AWS_REGION            = local.queues[name].region
+      NUM_WORKERS           = tostring(fleet.worker.num_workers)
+      SLUICE_STOP_GRACE     = "${fleet.worker.stop_timeout_s - 10}s"
+      SLUICE_METRICS_LISTEN = "127.0.0.1:9464"
+      SLUICE_LOG_FORMAT     = "json"
     },
     var.telemetry == null ? {} : { SLUICE_TELEMETRY_URL = local.telemetry_urls[name] },
     fleet.worker.environment,
@@ -52,6 +53,7 @@ resource "aws_ecs_task_definition" "worker" {
     readonlyRootFilesystem = !each.value.worker.writable_root
     linuxParameters        = { initProcessEnabled = each.value.worker.init_process, capabilities = { drop = ["ALL"] } }
     ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
+    healthCheck            = { command = ["CMD", "sluice", "health", "--admin", "http://127.0.0.1:9464"], interval = 30, timeout = 5, retries = 3, startPeriod = 30 }
     logConfiguration = {
       logDriver = "awslogs"
       options = {

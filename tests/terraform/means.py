@@ -15,7 +15,7 @@ TOOLS = pathlib.Path(os.environ.get("SLUICE_TEST_TOOLS") or ROOT / ".cache")
 LONG = os.environ.get("SLUICE_TEST_TIER") == "long"
 MIRRORS = ("/opt/*/*/hashicorp/aws", "/usr/share/terraform/*/*/hashicorp/aws", "/usr/local/share/terraform/*/*/hashicorp/aws",
            "~/.terraform.d/plugins/*/hashicorp/aws")
-PATIENCE_S = 300
+PATIENCE_S = 600
 
 
 def environment(**more):

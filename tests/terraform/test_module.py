@@ -205,6 +205,21 @@ def test_roles_allow_what_the_policies_for_those_without_terraform_allow(states)
 
 
 @needs_terraform
+@pytest.mark.parametrize("role, address", [("supervisor", "supervisor"), ("worker", 'worker["orders"]')])
+def test_task_definitions_are_those_for_who_has_no_terraform(states, role, address):
+    """deploy/ecs/*.json, but for what is filled in. The sale runs on ARM and with ECS Exec, so "two supervisors" is compared."""
+    kept = json.loads((ROOT / f"deploy/ecs/{role}.json").read_text())["containerDefinitions"][0]
+    made = container(states["two_supervisors_with_telemetry"], address)
+    for one in (kept, made):
+        one["secrets"] = [secret["name"] for secret in one["secrets"]]
+        one["environment"] = sorted(each["name"] for each in one["environment"])
+        one["logConfiguration"]["options"].update({"awslogs-group": "", "awslogs-region": ""})
+        for filled in ("image",) + (("command",) if role == "worker" else ()):
+            del one[filled]
+    assert made == kept
+
+
+@needs_terraform
 def test_nothing_is_allowed_on_everything_but_what_has_no_resource(states):
     # The service authorization reference names no resource type for these, or ListTasks only the instance's.
     anywhere = {"SeeOtherScalers", "ReadQueueMetrics", "PublishGauges", "FindTasks", "LogInToRegistry", "LetOperatorsIn"}
