@@ -81,7 +81,7 @@ class Handled:
         return [line for line in self.worker.process.logs() if text in f"{line['message']} {line.get('reason')}"]
 
     def wait_logged(self, text, count=1):
-        return wait_until(lambda: (lines := self.logged(text)) and len(lines) >= count and lines, 60, f"log of {text!r}")
+        return wait_until(lambda: (lines := self.logged(text)) and len(lines) >= count and lines, 240, f"log of {text!r}")
 
 
 def lives(pid):

@@ -168,9 +168,10 @@ def test_what_a_program_leaves_behind_neither_survives_nor_holds_up_its_message(
 
 def test_a_flood_of_output_is_bounded_and_made_safe(spawn, localaws, tmp_path):
     handled = Handled(spawn, localaws, tmp_path)
+    flood = 2_000_000 if harness.SANITIZED else 20_000_000
     program = handled.program(
         '#!/bin/sh\nprintf "bad \\377 \\033[31mred\\n"\nhead -c 5000 /dev/zero | tr "\\0" x\necho\n'
-        'yes flood | head -c 20000000\nhead -c 20000000 /dev/zero\necho the end >&2\nexit 4\n')
+        f'yes flood | head -c {flood}\nhead -c {flood} /dev/zero\necho the end >&2\nexit 4\n')
     handled.send("{}")
     worker = handled.start("exec", [program], ["--visibility-timeout", "60s", "--retry-delays", "30s"])
     assert handled.wait_logged("exit 4: the end")
