@@ -48,7 +48,7 @@ BREAKS = {
     "heredoc": ("RUN /src/deploy/install-deps build", "RUN <<EOF\ntrue\nEOF", "build: RUN with a heredoc"),
     "volume of root": ("install -d -o 10001 -g 10001 -m 0700", "install -d", "supervisor: VOLUME /var/lib/sluice is not"),
     "recommended packages": ("-y install --no-install-recommends", "-y install", "runtime: apt-get without"),
-    "lost stage": ("--from=build /out/usr/local/bin/sluice /out", "--from=builder /out/usr/local/bin/sluice /out",
+    "lost stage": ("--from=build /out/sluice /out", "--from=builder /out/sluice /out",
                    "runtime: COPY from builder"),
     "no such role": ("AS localaws", "AS local", "localaws: no stage"),
 }
@@ -97,6 +97,15 @@ def test_the_context_has_the_sources_and_no_more():
     assert not kept & {".git", ".cache", "tests", "build"}
     built = re.search(r"foreach\(part (.*)\)", (ROOT / "CMakeLists.txt").read_text()).group(1).split()
     assert set(built) | {"CMakeLists.txt", "VERSION", "cmake", "deploy", "docs", "README.md", "CHANGELOG.md"} <= kept
+
+
+def test_the_context_can_be_configured(tmp_path):
+    for name in (line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")):
+        (tmp_path / name).symlink_to(ROOT / name)
+    command = re.search(r"cmake -S /src -B /build ([^;]*);", TEXT).group(1).split()
+    done = subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build", *command], capture_output=True, text=True,
+                          timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 # ---- compose ----
