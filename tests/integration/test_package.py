@@ -284,13 +284,13 @@ if harness.TIER == "long" and os.geteuid() == 0 and shutil.which("mmdebstrap"):
         try:
             shutil.copy(package, root / "sluice.deb")
             inside = ["chroot", root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends"]
+            run(*inside, "update")
             run(*inside, "install", "/sluice.deb")
             assert run("chroot", root, "sluice", "version").stdout == run(BIN / "sluice", "version").stdout
             assert "sluice" in run("chroot", root, "getent", "passwd", "sluice").stdout
-            assert run("chroot", root, "stat", "-c", "%a %U", "/var/lib/sluice").stdout.split() == ["700", "sluice"]
             assert not list((root / "etc/systemd/system").rglob("sluice*"))
-            run("chroot", root, "setpriv", "--reuid=sluice", "--regid=sluice", "--clear-groups", "sluice", "check", "--offline", "--config",
-                "/usr/share/doc/sluice/examples/minimal.json", check=False)
+            run("chroot", root, "setpriv", "--reuid=sluice", "--regid=sluice", "--clear-groups", "env", "HOME=/", "sluice", "check", "--offline", "--config",
+                "/usr/share/doc/sluice/examples/minimal.json")
             run(*inside, "purge", "sluice")
             left = [path for path in (root / "usr", root / "etc", root / "var/lib") for path in path.rglob("*sluice*")]
             assert left == []
