@@ -12,7 +12,7 @@ import pytest
 from harness import BIN, wait_until
 from means import LONG, TOOLS, Workspace, copy_module, terraform
 
-pytestmark = pytest.mark.skipif(terraform() is None or not LONG, reason="no Terraform with an AWS provider here, or not --long")
+pytestmark = pytest.mark.only_where(terraform() is not None and LONG)
 
 APPLY_S = 1200
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1"}

@@ -141,7 +141,7 @@ _Noreturn static void start_kill_leave(int stdout_fd, int first_fd)
     starter.stdout_fd = stdout_fd;
     child_groups_init(&starter.groups);
     for (int i = 0; i < 3; i++)
-        if (pthread_create(&thread, NULL, start_for_ever, &starter) != 0)
+        if (pthread_create(&thread, NULL, start_for_ever, &starter) != 0 || pthread_detach(thread) != 0)
             _exit(1);
     if (read(first_fd, &byte, 1) != 1) /* some run now */
         _exit(1);
