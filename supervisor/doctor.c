@@ -202,6 +202,8 @@ static void look_at_identity(struct doctor *doctor)
     char text[640];
     (void)sts_get_caller_identity(doctor->client, on_identity, &question);
     await(doctor);
+    if (!doctor->has_credentials)
+        return;
     if (doctor->result.kind == AWS_KIND_OK)
         add_line(doctor, "identity", NULL, "", DOCTOR_OK, "%s", question.identity.arn);
     else
@@ -223,6 +225,15 @@ static void on_reply(void *arg, const struct aws_result *result, struct strbuf *
     *reply = (struct strbuf)STRBUF_INIT;
 }
 
+/* Without credentials calls go out unsigned: what is answered tells that somebody is there, and what time it
+ * is there, and nothing of permissions. */
+static void tell_permission(struct doctor *doctor, const struct doctor_subject *subject,
+                            const struct doctor_probe *probe, enum doctor_outcome outcome, const char *text)
+{
+    if (doctor->has_credentials)
+        add_line(doctor, "permission", subject->fleet, probe->action, outcome, "%s", text);
+}
+
 static void try_probe(struct doctor *doctor, const struct doctor_probe *probe,
                       const struct doctor_subject *subject)
 {
@@ -230,13 +241,12 @@ static void try_probe(struct doctor *doctor, const struct doctor_probe *probe,
     struct jsonw w = JSONW_INIT(&body);
     char text[800];
     if (probe->untried != NULL) {
-        add_line(doctor, "permission", subject->fleet, probe->action, DOCTOR_SKIPPED, "not tried: %s",
-                 probe->untried);
+        (void)snprintf(text, sizeof text, "not tried: %s", probe->untried);
+        tell_permission(doctor, subject, probe, DOCTOR_SKIPPED, text);
         return;
     }
     if (probe->on_queue && subject->queue_url == NULL) {
-        add_line(doctor, "permission", subject->fleet, probe->action, DOCTOR_SKIPPED,
-                 "not tried: the queue's URL is not known");
+        tell_permission(doctor, subject, probe, DOCTOR_SKIPPED, "not tried: the queue's URL is not known");
         return;
     }
     jsonw_object(&w);
@@ -255,7 +265,7 @@ static void try_probe(struct doctor *doctor, const struct doctor_probe *probe,
     await(doctor);
     look_at_endpoint(doctor, probe->service, call.queue_url);
     enum doctor_outcome outcome = doctor_judge(probe, &doctor->result, text, sizeof text);
-    add_line(doctor, "permission", subject->fleet, probe->action, outcome, "%s", text);
+    tell_permission(doctor, subject, probe, outcome, text);
 }
 
 /* GetQueueUrl's answer, kept for the probes after it. */
@@ -352,6 +362,7 @@ static void look_at_all(struct doctor *doctor, const struct config *config, cons
     if (config == NULL) {
         if (open_client(doctor, NULL, NULL, NULL)) {
             look_at_identity(doctor);
+            look_at_endpoint(doctor, "sts", NULL);
             aws_client_destroy(doctor->client);
         }
         return;
@@ -373,8 +384,12 @@ void doctor_run(const struct config *config, const struct config_fleet *only,
     *ret_report = (struct doctor_report){.lines = NULL};
     doctor.credentials = aws_credentials_provider_new_default(doctor.base, region);
     look_at_credentials(&doctor);
-    if (doctor.has_credentials)
-        look_at_all(&doctor, config, only);
+    if (!doctor.has_credentials) {
+        aws_credentials_provider_destroy(doctor.credentials);
+        doctor.credentials = aws_credentials_provider_new_anonymous();
+        doctor.identity_told = true; /* we are nobody */
+    }
+    look_at_all(&doctor, config, only);
     aws_credentials_provider_destroy(doctor.credentials);
     event_base_free(doctor.base);
     strbuf_clean_up(&doctor.reply);

@@ -80,11 +80,25 @@ def test_an_endpoint_that_is_down_and_a_wrong_secret(world):
                for area, _, outcome, text in findings(done))
 
 
+def without_credentials(env, home):
+    env = {k: v for k, v in env.items() if k not in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    return env | {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(home)}
+
+
+def test_without_credentials_endpoints_and_clock_are_looked_at_all_the_same(world, tmp_path):
+    env = without_credentials(world.environment(), tmp_path)
+    done = run_sluice("doctor", "--config", with_fleets(world), "--json", env=env)
+    assert done.returncode == 1 and not permissions(done)
+    told = [(area, name, outcome) for area, name, outcome, _ in findings(done)]
+    assert ("credentials", "keys", "failed") in told and ("clock", "", "ok") in told
+    assert [outcome for area, _, outcome in told if area == "endpoint"] == ["ok"]  # one server for all services
+    assert "identity" not in {area for area, _, _ in told}
+    bare = [(area, outcome) for area, _, outcome, _ in findings(run_sluice("doctor", "--json", env=env))]
+    assert bare == [("credentials", "failed"), ("region", "ok"), ("endpoint", "ok"), ("clock", "ok")]
+
+
 def test_no_credentials_names_every_source_and_why_not(tmp_path):
-    env = {k: v for k, v in harness.environment("http://127.0.0.1:9").items() if not k.startswith("AWS_ACCESS")}
-    env |= {"AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
-    env.pop("AWS_SECRET_ACCESS_KEY", None)
-    done = run_sluice("doctor", "--json", env=env)
+    done = run_sluice("doctor", "--json", env=without_credentials(harness.environment("http://127.0.0.1:9"), tmp_path))
     assert done.returncode == 1
     (_, _, outcome, text), = [f for f in findings(done) if f[0] == "credentials"]
     assert outcome == "failed"
