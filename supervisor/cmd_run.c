@@ -71,6 +71,9 @@ int cmd_run(int argc, char **argv)
         goto done;
     }
     set_log(&config);
+    /* Meant for a worker by itself: the workers of one host cannot all have the same port. A fleet's "env"
+     * may set it for a fleet of one. */
+    (void)unsetenv("SLUICE_METRICS_LISTEN");
     exit_code = daemon_run(&config, &err);
     if (exit_code != EXIT_CODE_OK)
         (void)command_fail("run", exit_code, "%s", err.text);

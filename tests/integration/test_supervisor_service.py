@@ -245,7 +245,8 @@ class Systemd:
 def test_systemd_hears_ready_watchdog_and_stopping(world, tmp_path, abstract):
     name = f"sluice-test-{os.getpid()}-{tmp_path.name}"
     systemd = Systemd("\0" + name if abstract else str(tmp_path / "notify"))
-    env = world.environment(NOTIFY_SOCKET="@" + name if abstract else str(tmp_path / "notify"), WATCHDOG_USEC="20000")
+    env = world.environment(NOTIFY_SOCKET="@" + name if abstract else str(tmp_path / "notify"), WATCHDOG_USEC="20000",
+                            SLUICE_METRICS_LISTEN="127.0.0.1:1")
     supervisor = world.supervise(scripted("--dump", tmp_path / "dump"), env=env)
     systemd.wait_for(lambda heard: heard.count(["WATCHDOG=1"]) >= 5, "the watchdog")
     assert systemd.heard[0] == ["READY=1", "STATUS=supervising 1 fleet"]
@@ -256,7 +257,7 @@ def test_systemd_hears_ready_watchdog_and_stopping(world, tmp_path, abstract):
     assert all(words == ["WATCHDOG=1"] or words[0] in ("READY=1", "STOPPING=1") for words in systemd.heard)
     for line in (tmp_path / "dump").read_text().splitlines():
         variables = json.loads(line.split(" ", 1)[1])
-        assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} & set(variables)
+        assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "SLUICE_METRICS_LISTEN"} & set(variables)
 
 
 def test_a_watchdog_of_another_process_is_not_fed(world, tmp_path):
