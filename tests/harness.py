@@ -47,7 +47,7 @@ def some(cases):
 
 def threads(wanted):
     """The handler threads of a worker that a test may use here."""
-    return min(wanted, 16) if SANITIZED else wanted
+    return min(int(wanted), 16) if SANITIZED else wanted
 
 
 def environment(endpoint=None, speed=1, origin_ms=None, **extra):
