@@ -37,12 +37,18 @@ void service_execute_ecs(const struct turn *turn)
 
 /* ---- requests ---- */
 
+/* Among the operations of all services; the one behind ECS's last is another service's first. */
+static int number_of(enum ecs_op op)
+{
+    return op == ECS_OP_MAX ? API_OP_MAX : API_OP_ECS + (int)op;
+}
+
 /* Requests of tasks to their agent are not signed: who knows the id of a task may protect it. */
 void service_on_agent_request(struct turn *turn)
 {
     enum ecs_op op = ecs_agent_op(turn->http);
     turn->api = API_ECS_AGENT;
-    turn->op = API_OP_ECS + (int)op;
+    turn->op = number_of(op);
     if (op != ECS_OP_MAX)
         service_begin(turn, (struct slice){NULL, 0});
     else
@@ -58,7 +64,7 @@ void service_on_ecs_request(struct turn *turn, struct slice target)
     struct slice host = http_request_header(turn->http, "host");
     struct sqs_failure failure;
     turn->api = API_ECS;
-    turn->op = API_OP_ECS + (int)(ecs_op_is_scaling(op) == is_scaling ? op : ECS_OP_MAX);
+    turn->op = number_of(ecs_op_is_scaling(op) == is_scaling ? op : ECS_OP_MAX);
     enum sqs_error error =
         service_authenticate(turn, is_scaling ? "application-autoscaling" : "ecs", &failure);
     if (error == SQS_OK && !ecs_api_host_is_good(turn->service->ecs, host))

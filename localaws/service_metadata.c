@@ -42,7 +42,7 @@ static void on_request(struct service *service, struct http_conn *conn, struct h
                         .conn = conn,
                         .http = http,
                         .api = API_METADATA,
-                        .op = API_OP_METADATA + (int)op,
+                        .op = op == METADATA_OP_MAX ? API_OP_MAX : API_OP_METADATA + (int)op,
                         .request_id = "",
                         .plan = &plan};
     if (op != METADATA_OP_MAX)

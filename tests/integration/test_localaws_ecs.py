@@ -407,3 +407,12 @@ def test_a_truncated_answer(ecs):
     with pytest.raises(http.client.IncompleteRead):
         client.call("ListClusters")
     assert client.call("ListClusters")["clusterArns"]
+
+
+def test_an_operation_that_is_not_known_is_refused_and_nothing_else_happens(localaws):
+    ecs = Ecs(localaws(args=("--ecs-tasks", "pretend")).url)
+    for name in ("ListAttributes", "", "createService"):
+        with pytest.raises(EcsError) as refused:
+            ecs.call(name)
+        assert refused.value.status == 400 and "UnknownOperationException" in str(refused.value)
+    assert ecs.call("ListServices")["serviceArns"] == []
