@@ -1,6 +1,8 @@
 # terraform test: every rule of the fleets, one at a time.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
 
 variables {
   vpc_id     = "vpc-0123456789abcdef0"

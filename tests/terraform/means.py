@@ -52,7 +52,16 @@ def tfcheck(*arguments):
 def copy_module(folder):
     """A copy of terraform/ without what somebody's own runs left in it."""
     shutil.copytree(MODULE, folder, ignore=shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*", "*.tfvars"))
+    if terraform() and pathlib.Path(terraform()).name == "tofu":
+        put_mocks_in(pathlib.Path(folder) / "tests")
     return pathlib.Path(folder)
+
+
+def put_mocks_in(tests):
+    """OpenTofu knows Terraform's mock_provider, but not yet that its blocks come from a folder."""
+    mocks = "".join(path.read_text() for path in sorted((tests / "mocks").glob("*.tfmock.hcl")))
+    for path in tests.glob("*.tftest.hcl"):
+        path.write_text(path.read_text().replace('  source = "./tests/mocks"\n', mocks))
 
 
 class Workspace:

@@ -9,7 +9,7 @@ import pytest
 
 from faults import FAULTS, SYNTAX
 from harness import BIN
-from means import HERE, LONG, MODULE, PATIENCE_S, ROOT, Workspace, copy_module, mirror, terraform, tfcheck
+from means import HERE, LONG, MODULE, PATIENCE_S, ROOT, Workspace, copy_module, mirror, put_mocks_in, terraform, tfcheck
 
 EXAMPLES = sorted((MODULE / "examples").iterdir())
 # Elsewhere the parser-level checks judge alone, and test_means says so.
@@ -70,6 +70,14 @@ def test_nothing_of_a_machine_is_kept():
     assert not [name for name in known if ".terraform" in name or "tfstate" in name or ".lock.hcl" in name]
 
 
+def test_opentofu_gets_the_mocks_in_the_files_themselves(tmp_path):
+    copy = copy_module(tmp_path / "terraform")
+    put_mocks_in(copy / "tests")
+    for path in (copy / "tests").glob("*.tftest.hcl"):
+        assert path.read_text().count('mock_provider "aws" {') == path.read_text().count('mock_resource "aws_iam_role" {') == 1, path
+        assert '"./tests/mocks"' not in path.read_text()
+
+
 # ---- with Terraform ----
 
 @needs_terraform
@@ -78,20 +86,19 @@ def test_formatted_and_valid(workspace):
     assert workspace.validate() == []
 
 
-# What is wrong in calls of modules ends the run, one kind at a time.
-STAGES = {"in-modules": lambda fault: "/" not in fault.file,
-          "missing-inputs": lambda fault: fault.name == "missing-module-input",
-          "calls": lambda fault: "/" in fault.file and fault.name != "missing-module-input"}
+# One run tells all faults in the module itself. A fault in a call of it ends the run, so each of them has its own.
+STAGES = {"in-the-module": [fault for fault in FAULTS if fault.terraform and "/" not in fault.file],
+          **{fault.name: [fault] for fault in FAULTS if fault.terraform and "/" in fault.file}}
 
 
 @needs_terraform
-@pytest.mark.parametrize("stage", STAGES if LONG else ["in-modules"])
+@pytest.mark.parametrize("stage", STAGES if LONG else ["in-the-module"])
 def test_terraform_finds_each_fault(tmp_path, stage):
-    """All faulty copies as modules of one configuration: one run tells them all."""
+    """All faulty copies of a stage as modules of one configuration."""
     folder = tmp_path / "all"
     folder.mkdir()
     calls = []
-    faults = [fault for fault in FAULTS if fault.terraform and STAGES[stage](fault)]
+    faults = STAGES[stage]
     for fault in faults:
         copy = copy_module(folder / fault.name)
         fault.apply(copy)
