@@ -3,6 +3,7 @@
 #include "supervisor/commands.h"
 
 #include "aws/client.h"
+#include "aws/endpoint.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/exitcode.h"
@@ -62,7 +63,8 @@ static const struct option_row ROWS[] = {
     {"json", OPTION_BOOL, AT(json), "false", 0, 0, NULL, NULL, "print the report as JSON"},
     {"endpoint_url", OPTION_STRING, AT(endpoint_url), NULL, 0, 0, NULL, "URL",
      "SQS endpoint (default: AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL, or that of the queue)"},
-    {"region", OPTION_STRING, AT(region), NULL, 0, 0, NULL, "NAME", "AWS region (default: AWS_REGION)"},
+    {"region", OPTION_STRING, AT(region), NULL, 0, 0, NULL, "NAME",
+     "AWS region, else the one in the queue's URL, else from the environment"},
     OPTION_END,
 };
 
@@ -127,6 +129,7 @@ static int64_t random_seed(void)
 static int prepare_orders(struct load_command *c)
 {
     struct load_options *o = &c->options;
+    struct aws_queue_url queue;
     struct err err = {.text = ""};
     double count = o->count > 0 ? (double)o->count : round(o->rate * (double)o->duration / 1000.0);
 
@@ -136,16 +139,16 @@ static int prepare_orders(struct load_command *c)
     if (o->queue_url == NULL)
         return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE,
                             "no queue: give --queue-url or set SQS_QUEUE_URL");
-    if (strncmp(o->queue_url, "http://", 7) != 0 && strncmp(o->queue_url, "https://", 8) != 0)
-        return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE,
-                            "--queue-url %s: want a URL with http:// or https://", o->queue_url);
+    if (aws_queue_url_parse(o->queue_url, &queue, &err) != 0)
+        return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE, "--queue-url: %s", err.text);
+    if (o->region == NULL && queue.region[0] != '\0')
+        o->region = xstrdup(queue.region); /* SQS takes no signature for another one */
     if (count < 1 || count > ORDERS_COUNT_MAX)
         return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE,
                             "--rate %g for --duration %g s makes %.0f orders: want 1 to %d", o->rate,
                             (double)o->duration / 1000.0, count, ORDERS_COUNT_MAX);
-    size_t url_len = strlen(o->queue_url);
-    if (url_len > 5 && strcmp(o->queue_url + url_len - 5, ".fifo") == 0)
-        c->is_fifo = true;
+    size_t name_len = strlen(queue.name);
+    c->is_fifo = name_len > 5 && strcmp(queue.name + name_len - 5, ".fifo") == 0;
     if (c->is_fifo && o->groups == 0)
         o->groups = GROUPS_OF_FIFO;
     if (o->seed == 0)

@@ -251,6 +251,15 @@ def test_the_queue_may_come_from_the_environment(scene):
     assert "SQS_QUEUE_URL" in done.stderr
 
 
+def test_the_region_is_that_of_the_queue(scene):
+    """With no region anywhere else: that of the local endpoint's signature check is us-east-1, too."""
+    scene.queue_url = "https://sqs.us-east-1.amazonaws.com/123456789012/orders"
+    nowhere = {"AWS_REGION": None, "AWS_DEFAULT_REGION": None, "AWS_EC2_METADATA_DISABLED": "true"}
+    assert scene.load("--count", 3, **nowhere)["acknowledged"] == 3
+    scene.queue_url = scene.server.url + "/123456789012/orders"
+    assert "no AWS region" in scene.load("--count", 3, exit_code=78, **nowhere)
+
+
 def test_a_fifo_queue_gets_every_order_once_in_groups(localaws, tmp_path):
     scene = Scene(localaws, tmp_path)
     scene.queue_url = scene.sqs.create("orders.fifo", FifoQueue="true")
