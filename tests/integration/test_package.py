@@ -1,9 +1,11 @@
 """What deploy/release makes of this build: the Debian package, installed and removed again, archives, checksums, bill of
 materials; and where the version comes from. A sanitizer's build is not packed, and tests/run leaves this file out there.
 """
+import copy
 import fcntl
 import gzip
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -14,11 +16,13 @@ import tarfile
 
 import pytest
 
+import cyclonedx
 import harness
 from harness import BIN
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ["sluice", "sluice-worker", "sluice-localaws"]
+ROLES = ["supervisor", "worker", "localaws"]
 
 
 def run(*command, check=True, **more):
@@ -33,16 +37,73 @@ def git_environment():
     return {**os.environ, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
 
 
+def tar_of(files):
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return made.getvalue()
+
+
+STATUS = """Package: zlib1g
+Status: install ok installed
+Maintainer: M <m@example.org>
+Architecture: amd64
+Source: zlib
+Version: 1:1.2.13.dfsg-1
+Homepage: http://zlib.net/
+
+Package: base-files
+Status: install ok installed
+Maintainer: M <m@example.org>
+Architecture: amd64
+Version: 12.4+deb12u5
+
+"""
+
+
+def image_archive():
+    """As `docker save` makes them, with two layers."""
+    gone = STATUS + "Package: gone\nStatus: deinstall ok config-files\nMaintainer: M\nArchitecture: all\nVersion: 1\n"
+    os_release = b'NAME="Debian"\nID=debian\nVERSION_ID="12"\n'
+    below = tar_of({"usr/lib/os-release": os_release, "var/lib/dpkg/status": STATUS.split("\n\n")[1].encode(), "etc/passwd": b"x"})
+    above = tar_of({"./var/lib/dpkg/status": gone.encode(), "usr/local/bin/sluice": b"program", "usr/local/bin/other": b"x"})
+    manifest = [{"Config": "c.json", "RepoTags": ["docker.io/library/sluice-NAME:1", "x/sluice-NAME:1"], "Layers": ["1.tar", "2.tar"]}]
+    return {role: tar_of({"1.tar": below, "2.tar": above, "manifest.json": json.dumps(manifest).replace("NAME", role).encode()})
+            for role in ROLES}
+
+
+def pretended_buildah(folder):
+    """One that takes the words of a build and exports what image_archive() makes."""
+    folder.mkdir()
+    for role, content in image_archive().items():
+        (folder / f"{role}.tar").write_bytes(content)
+    program = folder / "buildah"
+    program.write_text(f"""#!/bin/sh
+case "$1" in
+bud) echo "$SOURCE_DATE_EPOCH $*" >>{folder}/builds ;;
+push) target=${{3#docker-archive:}}; role=${{2#sluice-}}; cp "{folder}/${{role%%:*}}.tar" "${{target%%:*}}" ;;
+*) exit 64 ;;
+esac
+""")
+    program.chmod(0o755)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def release(tmp_path_factory, worker_id):
-    """The folder that deploy/release fills, made once for all of pytest's processes."""
+    """The folder that deploy/release fills, made once for all of pytest's processes. Nobody builds an image: tests/images does."""
     base = tmp_path_factory.getbasetemp()
     base = base if worker_id == "master" else base.parent
     folder = base / "release"
     with open(base / "release.lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "SHA256SUMS").exists():
-            run(ROOT / "deploy" / "release", "--allow-dirty", "--build", BIN.parent, folder, env=git_environment())
+            env = git_environment()
+            env["PATH"] = f"{pretended_buildah(base / 'pretended')}:{env['PATH']}"
+            run(ROOT / "deploy" / "release", "--allow-dirty", "--build", BIN.parent, folder, "--", "--builder", "buildah", env=env)
     return folder
 
 
@@ -186,7 +247,7 @@ def test_package_is_installed_and_leaves_nothing_behind(package, root):
 def test_checksums_are_of_all_files(release):
     run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=release)
     listed = {line.split()[1] for line in (release / "SHA256SUMS").read_text().splitlines()}
-    assert listed == {path.name for path in release.iterdir()} - {"SHA256SUMS"} and len(listed) == 4
+    assert listed == {path.name for path in release.iterdir()} - {"SHA256SUMS"} and len(listed) == 4 + 2 * len(ROLES)
 
 
 def test_source_archive_knows_its_version_without_git(release, tmp_path):
@@ -210,7 +271,7 @@ def test_installed_archive_has_what_the_package_has(release, tree):
 
 def test_bill_of_materials_has_every_library(release, tree):
     bill = json.loads((release / f"sluice-{version()}.cdx.json").read_text())
-    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    assert cyclonedx.faults(bill) == []
     assert bill["metadata"]["component"]["version"] == version()
     hashes = {part["name"]: part["hashes"][0]["content"] for part in bill["metadata"]["component"]["components"]}
     assert hashes == {name: hashlib.sha256((tree / "usr/bin" / name).read_bytes()).hexdigest() for name in PROGRAMS}
@@ -232,10 +293,96 @@ def test_bill_of_materials_has_every_library(release, tree):
     assert {"libcurl4", "libjansson4", "libc6"} <= {re.sub(r"t64$", "", name) for name in direct}
 
 
+# What a bill of materials may not be, and words of the fault.
+BILL_BREAKS = {
+    "unknown licence": (lambda b: b["components"][0].update(licenses=[{"license": {"id": "Expat"}}]), "licence 'Expat'"),
+    "no licence": (lambda b: b["components"][0].pop("licenses"), "no licences"),
+    "same part twice": (lambda b: b["components"].append(b["components"][0]), "is not unique"),
+    "plus in a version": (lambda b: b["components"][0].update(purl="pkg:deb/debian/x@1+b1"), "purl 'pkg:deb/debian/x@1+b1'"),
+    "lost part": (lambda b: b["components"].pop(), "nobody is 'pkg:deb/"),
+    "no product": (lambda b: b["dependencies"].clear(), "nothing of the product"),
+    "short hash": (lambda b: b["metadata"]["component"]["components"][0]["hashes"][0].update(content="abc"), "hash {"),
+    "no serial number": (lambda b: b.pop("serialNumber"), "no serialNumber"),
+    "local time": (lambda b: b["metadata"].update(timestamp="2026-01-01 10:00"), "metadata.timestamp"),
+}
+
+
+@pytest.mark.parametrize("name", BILL_BREAKS)
+def test_a_broken_bill_of_materials_is_noticed(release, name):
+    bill = json.loads((release / f"sluice-{version()}.cdx.json").read_text())
+    assert cyclonedx.faults(bill) == []
+    broken = copy.deepcopy(bill)
+    BILL_BREAKS[name][0](broken)
+    assert any(BILL_BREAKS[name][1] in fault for fault in cyclonedx.faults(broken)), cyclonedx.faults(broken)
+
+
+def test_libraries_that_we_link_have_their_licences(release):
+    bill = json.loads((release / f"sluice-{version()}.cdx.json").read_text())
+    product = bill["metadata"]["component"]["bom-ref"]
+    (direct,) = [set(node["dependsOn"]) for node in bill["dependencies"] if node["ref"] == product]
+    found = {part["properties"][0]["value"].split()[0]: part["licenses"] for part in bill["components"] if part["bom-ref"] in direct}
+    openssl = next(part["version"] for part in bill["components"] if part["name"].startswith("libssl"))
+    wanted = {"curl": "curl", "openssl": "Apache-2.0" if int(openssl.split(".")[0]) >= 3 else "OpenSSL", "jansson": "MIT",
+              "libevent": "BSD-3-Clause", "glibc": "LGPL-2.1-or-later"}
+    assert found == {source: [{"license": {"id": name}}] for source, name in wanted.items()}
+    # And those that these bring: none of a licence that nobody looked up.
+    assert not [part["name"] for part in bill["components"] if "name" in part["licenses"][0].get("license", {})]
+
+
+def test_release_has_images_with_bills_of_their_own(release):
+    architecture = run("dpkg", "--print-architecture").stdout.strip()
+    tag = version().replace("+", "-")
+    for role in ROLES:
+        archive = release / f"sluice-{role}-{tag}-{architecture}.docker.tar.gz"
+        assert gzip.decompress(archive.read_bytes()) == image_archive()[role]
+        bill = json.loads((release / f"sluice-{role}-{tag}-{architecture}.cdx.json").read_text())
+        assert cyclonedx.faults(bill) == []
+        product = bill["metadata"]["component"]
+        assert (product["type"], product["name"], product["version"]) == ("container", f"sluice-{role}", version())
+        assert product["hashes"][0]["content"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+        assert [part["name"] for part in product["components"]] == ["sluice"]
+        assert product["components"][0]["hashes"][0]["content"] == hashlib.sha256(b"program").hexdigest()
+        # Of the upper layer, and only what is installed.
+        assert [(part["name"], part["licenses"]) for part in bill["components"]] == [
+            ("base-files", [{"license": {"name": "see /usr/share/doc/base-files/copyright"}}]),
+            ("zlib1g", [{"license": {"id": "Zlib"}}])]
+        assert bill["components"][0]["purl"] == "pkg:deb/debian/base-files@12.4%2Bdeb12u5?arch=amd64&distro=debian-12"
+        assert bill["components"][1]["purl"] == "pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1?arch=amd64&distro=debian-12"
+    epoch = run("git", "-C", ROOT, "log", "-1", "--format=%ct", env=git_environment()).stdout.strip()
+    builds = (release.parent / "pretended" / "builds").read_text().splitlines()
+    assert len(builds) == len(ROLES)
+    for role, words in zip(ROLES, builds):
+        assert f" --timestamp {epoch} " in words and f"--build-arg SOURCE_DATE_EPOCH={epoch} " in words and f"--target {role} " in words
+
+
+def test_release_says_that_there_is_no_builder(tmp_path):
+    """By name, and before it does anything."""
+    (tmp_path / "bin").mkdir()
+    for folder in ("/usr/bin", "/bin"):
+        for program in pathlib.Path(folder).iterdir():
+            if program.name not in ("docker", "podman", "buildah") and not (tmp_path / "bin" / program.name).exists():
+                (tmp_path / "bin" / program.name).symlink_to(program)
+    done = run(ROOT / "deploy" / "release", "--allow-dirty", "--build", BIN.parent, tmp_path, check=False,
+               env={**git_environment(), "PATH": str(tmp_path / "bin")})
+    assert done.returncode == 1 and "NO IMAGES: none of docker podman buildah works here" in done.stderr
+    assert f"{tmp_path} is not empty" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--no-images", "x", "--", "--make-base"], "--no-images, and yet options for them: --make-base"),
+    (["x", "--", "--builder", "kaniko"], "images: --builder kaniko: want one of docker podman buildah"),
+    (["x", "y"], "one FOLDER only: y"),
+    (["--colour"], "unknown option --colour"),
+])
+def test_release_refuses_what_it_does_not_understand(arguments, words):
+    done = run(ROOT / "deploy" / "release", "--allow-dirty", *arguments, check=False, env=git_environment())
+    assert done.returncode == 64 and words in done.stderr, done
+
+
 def test_release_refuses_what_it_must_not_do(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    done = run(ROOT / "deploy" / "release", "--allow-dirty", "--build", BIN.parent, tmp_path / "full", check=False, env=git_environment())
+    done = run(ROOT / "deploy" / "release", "--allow-dirty", "--no-images", "--build", BIN.parent, tmp_path / "full", check=False, env=git_environment())
     assert done.returncode == 1 and "is not empty" in done.stderr
     done = run(ROOT / "deploy" / "release", "--allow-dirty", "--build", tmp_path, tmp_path / "new", check=False, env=git_environment())
     assert done.returncode == 64 and "no build folder" in done.stderr
