@@ -4,10 +4,12 @@ own user, read-only, without a shell, process 1 of their own.
 Root only, in a suite of its own: `tests/run images`. It says what it did.
 """
 import contextlib
+import gzip
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import stat
@@ -16,6 +18,7 @@ import time
 
 import pytest
 
+import cyclonedx
 import harness
 from harness import wait_until
 
@@ -244,18 +247,90 @@ def files_of(root):
     return found
 
 
-def test_a_second_build_makes_the_same_files(images, options):
-    """From the same base: no layer of the first is used again."""
+@pytest.fixture(scope="module")
+def base(images, options):
+    """What builds on the base that is there already; without its cache if wanted."""
+    made = ["--base", "localhost/sluice-base:bookworm"] if "--make-base" in options else []
+    return ["--builder", "buildah", *made, *(option for option in options if option != "--make-base")]
+
+
+@pytest.fixture(scope="module")
+def released(base, tmp_path_factory):
+    """The folder of deploy/release, with images."""
+    folder = tmp_path_factory.mktemp("release")
     started_at = time.monotonic()
-    base = ["--base", "localhost/sluice-base:bookworm"] if "--make-base" in options else []
-    rest = [option for option in options if option != "--make-base"]
-    run(ROOT / "deploy" / "build-images", "--builder", "buildah", "--tag", f"{TAG}-again", "--no-cache", *base, *rest, "localaws")
-    again = Image(f"localhost/sluice-localaws:{TAG}-again")
+    run(ROOT / "deploy" / "release", "--allow-dirty", "--build", harness.BIN.parent, folder, "--", *base, env=git_environment())
+    say(f"deploy/release: {len(list(folder.iterdir()))} files in {time.monotonic() - started_at:.0f} s; " + ", ".join(
+        f"{path.name} {path.stat().st_size / 1e6:.0f} MB" for path in sorted(folder.glob("*.docker.tar.gz"))))
+    return folder
+
+
+def git_environment():
+    """Whoever owns the checkout: it is ours to read."""
+    return {**os.environ, "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+
+
+def test_a_release_has_the_images(released):
+    run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=released)
+    sums = (released / "SHA256SUMS").read_text()
+    for role in ROLES:
+        (archive,) = released.glob(f"sluice-{role}-*.docker.tar.gz")
+        (described,) = released.glob(f"sluice-{role}-*.cdx.json")
+        assert archive.name in sums and described.name in sums
+        bill = json.loads(described.read_text())
+        assert cyclonedx.faults(bill) == []
+        assert bill["metadata"]["component"]["hashes"][0]["content"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+        names = {part["name"] for part in bill["components"]}
+        assert {"libc6", "libcurl4", "libjansson4", "libevent-core-2.1-7", "libssl3", "ca-certificates"} <= names
+        wanted = {"sluice", "sluice-worker"} | ({"sluice-localaws"} if role == "localaws" else set())
+        assert {part["name"] for part in bill["metadata"]["component"]["components"]} == wanted
+        say(f"bill of {role}: {len(names)} packages")
+
+
+def test_an_exported_image_is_the_image(released):
+    """Loaded again: the same files, health check, user."""
+    (archive,) = released.glob("sluice-worker-*.docker.tar.gz")
+    with gzip.open(archive) as packed, open(released.parent / "image.tar", "wb") as plain:
+        shutil.copyfileobj(packed, plain)
+    name = run("buildah", "pull", "--quiet", f"docker-archive:{released.parent / 'image.tar'}").strip()
+    loaded = Image(name)
     try:
-        first, second = files_of(images["localaws"].root), files_of(again.root)
-        differing = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
-        assert differing == []
-        say(f"built again in {time.monotonic() - started_at:.0f} s: all {len(first)} files are the same")
+        assert loaded.config["Healthcheck"]["Test"][:3] == ["CMD", "sluice", "health"]
+        assert loaded.config["User"] == "10001:10001" and loaded.config["Entrypoint"] == ["sluice-worker"]
+        done = loaded.run(*loaded.config["Entrypoint"], "--version")
+        assert done.returncode == 0 and done.stdout.startswith("sluice-worker "), done
     finally:
-        again.remove()
-        run("buildah", "rmi", again.name)
+        loaded.remove()
+        run("buildah", "rmi", "--force", name)
+
+
+def test_a_second_build_makes_the_same_bytes(released, base, tmp_path):
+    """From the same base: no layer of the first is used again. The source is the archive's, in another folder."""
+    started_at = time.monotonic()
+    (first,) = released.glob("sluice-localaws-*.docker.tar.gz")
+    (source,) = [path for path in released.glob("sluice-*.tar.gz") if re.fullmatch(r"sluice-[0-9][^-]*\.tar\.gz", path.name)]
+    run("tar", "-C", tmp_path, "-xzf", source)
+    (tree,) = tmp_path.iterdir()
+    (tmp_path / "out").mkdir()
+    epoch = run("git", "-C", ROOT, "log", "-1", "--format=%ct", env=git_environment()).strip()
+    (name,) = run(tree / "deploy" / "build-images", "--no-cache", "--export", tmp_path / "out", *base, "localaws",
+                  env={**os.environ, "SOURCE_DATE_EPOCH": epoch}).split()
+    (second,) = (tmp_path / "out").iterdir()
+    assert second.name == first.name
+    if second.read_bytes() == first.read_bytes():
+        say(f"built again in {time.monotonic() - started_at:.0f} s: the archive is the same, byte for byte, {second.stat().st_size} bytes")
+        return
+    one, other = (files_of_archive(path, tmp_path / f"files{number}") for number, path in enumerate((first, second)))
+    assert sorted(path for path in one.keys() | other.keys() if one.get(path) != other.get(path)) == [], name
+    raise AssertionError("the same files, but times, order or configuration differ")
+
+
+def files_of_archive(path, folder):
+    """Of all its layers, for the tale of what differs."""
+    folder.mkdir()
+    run("tar", "-C", folder, "-xzf", path)
+    for layer in folder.glob("layer-*.tar"):
+        (folder / layer.stem).mkdir()
+        run("tar", "-C", folder / layer.stem, "-xf", layer)
+        layer.unlink()
+    return files_of(folder)

@@ -257,8 +257,9 @@ def test_the_supervisor_of_the_task_definition_is_configured_for_the_worker():
 # ---- deploy/build-images ----
 
 
-def build_images(*arguments):
-    return subprocess.run([DEPLOY / "build-images", *arguments], capture_output=True, text=True, timeout=60, check=False)
+def build_images(*arguments, **variables):
+    env = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"} | variables
+    return subprocess.run([DEPLOY / "build-images", *arguments], capture_output=True, text=True, timeout=60, check=False, env=env)
 
 
 @pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
@@ -282,6 +283,24 @@ def test_the_script_passes_on_what_it_was_told():
         assert words in image
 
 
+@pytest.mark.parametrize("builder, exported", [("docker", "docker save --output "), ("podman", "podman save --quiet --format docker-archive "),
+                                               ("buildah", "buildah push --quiet sluice-worker:1.2.3 docker-archive:")])
+def test_images_are_exported_and_dated(tmp_path, builder, exported):
+    done = build_images("--print", "--builder", builder, "--tag", "1.2.3", "--platform", "linux/arm64", "--export", tmp_path, "worker",
+                        SOURCE_DATE_EPOCH="1700000000")
+    assert done.returncode == 0, done.stderr
+    build, export, tidy = done.stdout.splitlines()
+    assert "--build-arg SOURCE_DATE_EPOCH=1700000000 " in build and ("--timestamp 1700000000 " in build) == (builder != "docker")
+    assert export.startswith(exported) and "sluice-worker:1.2.3" in export
+    assert tidy.startswith("deploy/tidy-image --time 1700000000 --name sluice-worker:1.2.3 ")
+    assert tidy.split()[-1] == f"{tmp_path}/sluice-worker-1.2.3-arm64.docker.tar.gz"
+
+
+def test_a_date_that_is_none_is_refused():
+    done = build_images("--print", "--builder", "buildah", SOURCE_DATE_EPOCH="today")
+    assert done.returncode == 64 and "SOURCE_DATE_EPOCH=today: want seconds since 1970" in done.stderr
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["--builder", "kaniko"], "want one of docker podman buildah"),
     (["supervisors"], "unknown role supervisors; there are: supervisor worker localaws"),
@@ -289,6 +308,7 @@ def test_the_script_passes_on_what_it_was_told():
     (["--tag", "1.0+x"], "--tag 1.0+x: want letters"),
     (["--make-base", "--base", "x"], "--make-base and --base: want one of them"),
     (["--tag"], "--tag: want a value"),
+    (["--export", "/nowhere"], "--export /nowhere: no such folder"),
     (["--colour"], "unknown option --colour"),
 ])
 def test_the_script_refuses_what_it_does_not_understand(arguments, words):
