@@ -2,37 +2,21 @@
 #include "aws/http.h"
 
 #include "aws/endpoint.h"
+#include "aws/http_easy.h"
 #include "aws/http_reply.h"
-#include "aws/private_address.h"
+#include "aws/http_sockets.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/loop.h"
 
 #include <curl/curl.h>
-#include <dirent.h>
-#include <event2/event.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const long CONNECTION_AGE_MAX_S = 600;
-
-/* A socket that curl wants watched, or wanted: that of a kept connection stays in the loop between two
- * exchanges, which saves two system calls for each. */
-struct http_socket {
-    struct http_client *client;
-    struct event *event; /* owned */
-    curl_socket_t fd;
-    int what;                     /* CURL_POLL_* that the event stands for; 0: not in the loop */
-    bool wanted;                  /* by curl, now */
-    bool is_connection;           /* opened by open_socket(), so that its end is told to close_socket() */
-    LIST_ENTRY(http_socket) link; /* in client->sockets or client->spare_sockets */
-};
 
 /* One easy handle and what belongs to its current request. */
 struct http_exchange {
@@ -56,76 +40,24 @@ struct http_exchange {
 };
 
 LIST_HEAD(exchange_list, http_exchange);
-LIST_HEAD(socket_list, http_socket);
 
 struct http_client {
     struct event_base *base;
     CURLM *multi;
     struct loop_timer timer; /* curl's one timer */
+    struct http_sockets sockets;
     int64_t connect_timeout_ms;
     char *user_agent;
-    bool private_only;
 
     struct exchange_list busy;
     int busy_count;
     struct exchange_list idle; /* at most as many as were ever busy at once */
-    struct socket_list sockets;
-    struct socket_list spare_sockets;
 
     bool in_callbacks; /* which may destroy the client: it is freed after them then */
     bool destroy_wanted;
 
     struct http_date_cache dates;
 };
-
-/* ---- certificates ---- */
-
-/* So many hashed names make a folder the system's store; a few are somebody's own beside the bundle. */
-enum { HASHED_MIN = 24 };
-
-/* Whether a folder holds certificates under their hashes ("a1b2c3d4.0"), as OpenSSL looks them up one by one.
- */
-static bool is_hashed_folder(const char *path)
-{
-    DIR *folder = opendir(path);
-    int found = 0;
-    if (folder == NULL)
-        return false;
-    for (struct dirent *entry = readdir(folder); entry != NULL && found < HASHED_MIN; entry = readdir(folder))
-        found += strspn(entry->d_name, "0123456789abcdef") == 8 && strcmp(entry->d_name + 8, ".0") == 0;
-    (void)closedir(folder);
-    return found >= HASHED_MIN;
-}
-
-const char *http_ca_folder(void)
-{
-    static const char *const FOLDERS[] = {"/etc/ssl/certs", "/etc/pki/ca-trust/extracted/pem/directory-hash",
-                                          "/etc/openssl/certs"};
-    for (size_t i = 0; i < sizeof FOLDERS / sizeof FOLDERS[0]; i++)
-        if (is_hashed_folder(FOLDERS[i]))
-            return FOLDERS[i];
-    return NULL;
-}
-
-static void set_up_tls(struct http_exchange *x)
-{
-    const char *given = getenv("AWS_CA_BUNDLE");
-    struct stat info;
-    (void)curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl_easy_setopt(x->easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    x->https_ready = true;
-    if (given != NULL && given[0] != '\0') {
-        bool folder = stat(given, &info) == 0 && S_ISDIR(info.st_mode);
-        (void)curl_easy_setopt(x->easy, CURLOPT_CAINFO, folder ? NULL : given);
-        (void)curl_easy_setopt(x->easy, CURLOPT_CAPATH, folder ? given : NULL);
-        return;
-    }
-    const char *hashed = http_ca_folder();
-    if (hashed != NULL) {
-        (void)curl_easy_setopt(x->easy, CURLOPT_CAINFO, NULL);
-        (void)curl_easy_setopt(x->easy, CURLOPT_CAPATH, hashed);
-    }
-}
 
 /* ---- what curl delivers ---- */
 
@@ -252,8 +184,9 @@ static void finish_exchange(struct http_exchange *x, CURLcode code)
 static void client_free(struct http_client *client);
 
 /* Ends all exchanges that curl is done with. The client may be gone afterwards. */
-static void finish_done(struct http_client *client)
+static void finish_done(void *arg)
 {
+    struct http_client *client = arg;
     int left = 0;
     if (client->in_callbacks)
         return; /* the caller's caller is at it */
@@ -271,28 +204,7 @@ static void finish_done(struct http_client *client)
         client_free(client);
 }
 
-/* ---- curl's sockets and timer ---- */
-
-static void unwatch(struct http_socket *s)
-{
-    (void)event_del(s->event);
-    s->what = 0;
-}
-
-static void on_socket_event(evutil_socket_t fd, short what, void *arg)
-{
-    struct http_socket *s = arg;
-    struct http_client *client = s->client;
-    int running = 0;
-    int mask =
-        ((what & EV_READ) != 0 ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) != 0 ? CURL_CSELECT_OUT : 0);
-    if (!s->wanted) { /* a kept connection has ended: curl finds out before it uses it */
-        unwatch(s);
-        return;
-    }
-    (void)curl_multi_socket_action(client->multi, fd, mask, &running);
-    finish_done(client);
-}
+/* ---- curl's timer ---- */
 
 static void on_timer(void *arg)
 {
@@ -313,107 +225,6 @@ static int want_timer(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-static struct http_socket *take_socket(struct http_client *client, curl_socket_t fd)
-{
-    struct http_socket *s = LIST_FIRST(&client->spare_sockets);
-    if (s != NULL) {
-        LIST_REMOVE(s, link);
-    } else {
-        s = xcalloc(1, sizeof *s);
-        s->client = client;
-        s->event = event_new(client->base, -1, 0, on_socket_event, s);
-        if (s->event == NULL)
-            abort();
-    }
-    s->fd = fd;
-    s->wanted = false;
-    s->is_connection = false;
-    LIST_INSERT_HEAD(&client->sockets, s, link);
-    return s;
-}
-
-static void put_away(struct http_socket *s)
-{
-    if (s->what != 0)
-        unwatch(s);
-    LIST_REMOVE(s, link);
-    LIST_INSERT_HEAD(&s->client->spare_sockets, s, link);
-}
-
-/* There are as many as connections. */
-static struct http_socket *find_socket(const struct http_client *client, curl_socket_t fd)
-{
-    struct http_socket *s = LIST_FIRST(&client->sockets);
-    while (s != NULL && s->fd != fd)
-        s = LIST_NEXT(s, link);
-    return s;
-}
-
-static void watch(struct http_socket *s, int what)
-{
-    short events = EV_PERSIST;
-    if ((what & CURL_POLL_IN) != 0)
-        events |= EV_READ;
-    if ((what & CURL_POLL_OUT) != 0)
-        events |= EV_WRITE;
-    if (s->what != 0)
-        (void)event_del(s->event);
-    s->what = what;
-    (void)event_assign(s->event, s->client->base, s->fd, events, on_socket_event, s);
-    (void)event_add(s->event, NULL);
-}
-
-/* Of a connection's socket curl forgets what curl_multi_assign() said, with each exchange; of others (those
- * of its resolver) nobody says when they are closed, so they do not stay. */
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-    struct http_client *client = arg;
-    struct http_socket *s = socket_arg != NULL ? socket_arg : find_socket(client, fd);
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (s == NULL)
-            return 0;
-        s->wanted = false;
-        if (!s->is_connection)
-            put_away(s);
-        else if ((s->what & CURL_POLL_OUT) != 0) /* would be ready all the time */
-            unwatch(s);
-        return 0;
-    }
-    if (s == NULL)
-        s = take_socket(client, fd);
-    if (socket_arg == NULL)
-        (void)curl_multi_assign(client->multi, fd, s);
-    s->wanted = true;
-    if (s->what != what)
-        watch(s, what);
-    return 0;
-}
-
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct http_client *client = arg;
-    (void)purpose;
-    if (client->private_only && !address_is_private(&address->addr))
-        return CURL_SOCKET_BAD;
-    curl_socket_t fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd < 0)
-        return CURL_SOCKET_BAD;
-    struct http_socket *stale = find_socket(client, fd);
-    if (stale != NULL)
-        put_away(stale);
-    take_socket(client, fd)->is_connection = true;
-    return fd;
-}
-
-static int close_socket(void *arg, curl_socket_t fd)
-{
-    struct http_socket *s = find_socket(arg, fd);
-    if (s != NULL)
-        put_away(s);
-    return close(fd);
-}
-
 /* ---- clients ---- */
 
 static void start_curl(void)
@@ -429,18 +240,19 @@ struct http_client *http_client_new(const struct http_client_options *options)
     struct http_client *client = xcalloc(1, sizeof *client);
     client->base = options->base;
     client->connect_timeout_ms = options->connect_timeout_ms;
-    client->private_only = options->private_only;
     client->user_agent = options->user_agent != NULL ? xstrdup(options->user_agent) : NULL;
     LIST_INIT(&client->busy);
     LIST_INIT(&client->idle);
-    LIST_INIT(&client->sockets);
-    LIST_INIT(&client->spare_sockets);
     loop_timer_init(&client->timer, options->base, on_timer, client);
     client->multi = curl_multi_init();
     if (client->multi == NULL)
         abort();
-    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    client->sockets = (struct http_sockets){.base = options->base,
+                                            .multi = client->multi,
+                                            .private_only = options->private_only,
+                                            .after = finish_done,
+                                            .arg = client};
+    http_sockets_init(&client->sockets);
     (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, want_timer);
     (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
     (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)options->max_connections);
@@ -457,16 +269,6 @@ static void free_exchange(struct http_exchange *x)
     free(x);
 }
 
-static void free_sockets(struct socket_list *list)
-{
-    while (!LIST_EMPTY(list)) {
-        struct http_socket *s = LIST_FIRST(list);
-        LIST_REMOVE(s, link);
-        event_free(s->event);
-        free(s);
-    }
-}
-
 static void client_free(struct http_client *client)
 {
     struct http_exchange *next = NULL;
@@ -474,10 +276,9 @@ static void client_free(struct http_client *client)
         next = LIST_NEXT(x, link);
         free_exchange(x);
     }
-    (void)curl_multi_cleanup(client->multi); /* closes connections, which still calls want_socket */
+    (void)curl_multi_cleanup(client->multi); /* closes connections, which our sockets are told of */
     loop_timer_clean_up(&client->timer);
-    free_sockets(&client->sockets);
-    free_sockets(&client->spare_sockets);
+    http_sockets_clean_up(&client->sockets);
     free(client->user_agent);
     free(client);
 }
@@ -504,6 +305,8 @@ static struct http_exchange *exchange_new(struct http_client *client)
     if (x->easy == NULL || x->parsed == NULL)
         abort();
     CURL *e = x->easy;
+    http_easy_set_up(e);
+    http_sockets_attach(&client->sockets, e);
     (void)curl_easy_setopt(e, CURLOPT_PRIVATE, x);
     (void)curl_easy_setopt(e, CURLOPT_ERRORBUFFER, x->error);
     (void)curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
@@ -512,35 +315,14 @@ static struct http_exchange *exchange_new(struct http_client *client)
     (void)curl_easy_setopt(e, CURLOPT_WRITEDATA, x);
     (void)curl_easy_setopt(e, CURLOPT_USERAGENT, client->user_agent);
     (void)curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_timeout_ms);
-    (void)curl_easy_setopt(e, CURLOPT_POST, 1L);
-    (void)curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    (void)curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, client);
-    (void)curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    (void)curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, client);
-    (void)curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    (void)curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, 30L);
     (void)curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, 10L);
 #if LIBCURL_VERSION_NUM >= 0x075000
     /* New names are looked up now and then, although a kept connection works. */
     (void)curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_AGE_MAX_S);
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-    /* The resolver runs in a thread; without this the end of an exchange waits for it, and the loop with it.
-     */
-    (void)curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075000
     (void)curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_request);
     (void)curl_easy_setopt(e, CURLOPT_PREREQDATA, x);
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075500
-    (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    (void)curl_easy_setopt(e, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
     LIST_INSERT_HEAD(&client->idle, x, link);
     return x;
@@ -562,11 +344,13 @@ static void set_url(struct http_exchange *x, const char *url)
     free(base);
     if (rc != 0)
         return; /* curl will refuse it */
-    bool direct =
-        x->client->private_only || aws_url_host_is_loopback(&parsed) || aws_url_host_is_link_local(&parsed);
+    bool direct = x->client->sockets.private_only || aws_url_host_is_loopback(&parsed) ||
+                  aws_url_host_is_link_local(&parsed);
     (void)curl_easy_setopt(x->easy, CURLOPT_PROXY, direct ? "" : NULL);
-    if (parsed.https && !x->https_ready)
-        set_up_tls(x);
+    if (parsed.https && !x->https_ready) {
+        x->https_ready = true;
+        http_easy_set_up_tls(x->easy, getenv("AWS_CA_BUNDLE"));
+    }
 }
 
 /* An idle handle, best one that knows the URL. */

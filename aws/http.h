@@ -88,11 +88,6 @@ struct http_exchange *http_start(struct http_client *client, const struct http_c
                                  void *arg);
 void http_cancel(struct http_exchange *exchange);
 
-/* The system's folder of certificates under their hashes, for CURLOPT_CAPATH; NULL: there is none. It is
- * loaded lazily; the one big bundle that is libcurl's default would be parsed whole at the first connection
- * of every process (30 ms and 2 MB). Thread-safe. */
-const char *http_ca_folder(void);
-
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 IMF-fixdate) as epoch ms, -1 when it is not one. */
 int64_t http_date_parse(const char *text, size_t len);
 

@@ -1,7 +1,7 @@
 /* Connections of the http handler; see http_slot.h. */
 #include "worker/http_slot.h"
 
-#include "aws/http.h"
+#include "aws/http_easy.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 
@@ -54,37 +54,15 @@ static int on_request(void *arg, char *remote_address, char *local_address, int 
 
 /* ---- set-up ---- */
 
-static void set_up_tls(CURL *easy, const struct http_slot_options *options)
-{
-    const char *folder = options->ca_file == NULL ? http_ca_folder() : NULL;
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (options->ca_file != NULL || folder != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, options->ca_file);
-        (void)curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
-    }
-}
-
 static void set_up_connection(struct http_slot *slot)
 {
     CURL *easy = slot->easy;
     const struct http_slot_options *options = slot->options;
-    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_PROXY, options->proxy);
     (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
     (void)curl_easy_setopt(easy, CURLOPT_USERNAME, options->target->user);
     (void)curl_easy_setopt(easy, CURLOPT_PASSWORD, options->target->password);
-#if LIBCURL_VERSION_NUM >= 0x075500
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-    /* The resolver runs in a thread; without this a cancelled request waits for it. */
-    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-#endif
 #if LIBCURL_VERSION_NUM >= 0x075000
     (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_request);
     (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, slot);
@@ -93,7 +71,7 @@ static void set_up_connection(struct http_slot *slot)
     (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 #endif
     if (options->target->https)
-        set_up_tls(easy, options);
+        http_easy_set_up_tls(easy, options->ca_file);
 }
 
 struct http_slot *http_slot_new(const struct http_slot_options *options)
@@ -113,9 +91,7 @@ struct http_slot *http_slot_new(const struct http_slot_options *options)
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)REPLY_BUFFER_BYTES);
     (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, options->user_agent);
-    (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    http_easy_set_up(easy);
     set_up_connection(slot);
     return slot;
 }
