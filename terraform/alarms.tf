@@ -1,77 +1,65 @@
 # Alarms of each fleet, and one dashboard for all.
 
-resource "aws_cloudwatch_metric_alarm" "oldest" {
-  for_each = var.fleets
-
-  alarm_name          = "${var.name}-${each.key}-oldest-message"
-  alarm_description   = "Messages of fleet ${each.key} wait longer than ${each.value.alarms.oldest_age_s} s. Is the fleet at its maximum, or do its tasks not start?"
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateAgeOfOldestMessage"
-  dimensions          = { QueueName = local.queues[each.key].name }
-  statistic           = "Maximum"
-  period              = 60
-  evaluation_periods  = 5
-  datapoints_to_alarm = 3
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.alarms.oldest_age_s
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-  tags                = var.tags
+locals {
+  # metric: namespace, name, dimension and its value. breach: statistic of a minute, comparison, threshold; told when it was so
+  # in each of so many minutes, or in `breaching` of them. without: what a minute without data is.
+  alarms = merge([for name, fleet in var.fleets : {
+    for kind, alarm in {
+      oldest-message = {
+        wanted      = true
+        description = "Messages of fleet ${name} wait longer than ${fleet.alarms.oldest_age_s} s. Is the fleet at its maximum, or do its tasks not start?"
+        metric      = ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", local.queues[name].name]
+        breach      = ["Maximum", "GreaterThanThreshold", fleet.alarms.oldest_age_s]
+        minutes     = 5
+        breaching   = 3
+        without     = "notBreaching"
+      }
+      dead-letters = {
+        wanted      = local.queues[name].has_dead_letter
+        description = "The dead-letter queue of fleet ${name} holds messages: look at them, mend the cause, and redrive."
+        metric      = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.queues[name].dead_letter]
+        breach      = ["Maximum", "GreaterThanThreshold", 0]
+        minutes     = 1
+        breaching   = null
+        without     = "notBreaching"
+      }
+      supervisor-silent = {
+        wanted      = var.metrics_namespace != null
+        description = "No supervisor has told anything of fleet ${name} for ${fleet.alarms.silent_minutes} minutes. The fleet stays as it is and is not scaled."
+        metric      = [var.metrics_namespace, "Desired", "Fleet", name]
+        breach      = ["SampleCount", "LessThanThreshold", 1]
+        minutes     = fleet.alarms.silent_minutes
+        breaching   = null
+        without     = "breaching"
+      }
+      at-max = {
+        wanted      = var.metrics_namespace != null
+        description = "Fleet ${name} has had ${fleet.capacity.max} workers ordered, its maximum, for ${fleet.alarms.at_max_minutes} minutes."
+        metric      = [var.metrics_namespace, "Desired", "Fleet", name]
+        breach      = ["Minimum", "GreaterThanOrEqualToThreshold", fleet.capacity.max]
+        minutes     = fleet.alarms.at_max_minutes
+        breaching   = null
+        without     = "notBreaching"
+      }
+    } : "${name}-${kind}" => alarm if alarm.wanted
+  }]...)
 }
 
-resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each = { for name, fleet in var.fleets : name => fleet if fleet.queue.existing_url == null || fleet.queue.existing_dead_letter_url != null }
+resource "aws_cloudwatch_metric_alarm" "fleet" {
+  for_each = local.alarms
 
-  alarm_name          = "${var.name}-${each.key}-dead-letters"
-  alarm_description   = "The dead-letter queue of fleet ${each.key} holds messages: look at them, mend the cause, and redrive."
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = local.queues[each.key].dead_letter }
-  statistic           = "Maximum"
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.metric[0]
+  metric_name         = each.value.metric[1]
+  dimensions          = { (each.value.metric[2]) = each.value.metric[3] }
+  statistic           = each.value.breach[0]
+  comparison_operator = each.value.breach[1]
+  threshold           = each.value.breach[2]
   period              = 60
-  evaluation_periods  = 1
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-  tags                = var.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "silent" {
-  for_each = var.metrics_namespace == null ? {} : var.fleets
-
-  alarm_name          = "${var.name}-${each.key}-supervisor-silent"
-  alarm_description   = "No supervisor has told anything of fleet ${each.key} for ${each.value.alarms.silent_minutes} minutes. The fleet stays as it is and is not scaled."
-  namespace           = var.metrics_namespace
-  metric_name         = "Desired"
-  dimensions          = { Fleet = each.key }
-  statistic           = "SampleCount"
-  period              = 60
-  evaluation_periods  = each.value.alarms.silent_minutes
-  comparison_operator = "LessThanThreshold"
-  threshold           = 1
-  treat_missing_data  = "breaching"
-  alarm_actions       = var.alarm_actions
-  ok_actions          = var.alarm_actions
-  tags                = var.tags
-}
-
-resource "aws_cloudwatch_metric_alarm" "at_max" {
-  for_each = var.metrics_namespace == null ? {} : var.fleets
-
-  alarm_name          = "${var.name}-${each.key}-at-max"
-  alarm_description   = "Fleet ${each.key} has had ${each.value.capacity.max} workers ordered, its maximum, for ${each.value.alarms.at_max_minutes} minutes."
-  namespace           = var.metrics_namespace
-  metric_name         = "Desired"
-  dimensions          = { Fleet = each.key }
-  statistic           = "Minimum"
-  period              = 60
-  evaluation_periods  = each.value.alarms.at_max_minutes
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  threshold           = each.value.capacity.max
-  treat_missing_data  = "notBreaching"
+  evaluation_periods  = each.value.minutes
+  datapoints_to_alarm = each.value.breaching
+  treat_missing_data  = each.value.without
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
   tags                = var.tags

@@ -78,18 +78,30 @@ locals {
   ]) }
 }
 
-resource "aws_cloudwatch_log_group" "supervisor" {
-  name              = "/${var.name}/supervisor"
+resource "aws_cloudwatch_log_group" "task" {
+  for_each = merge({ for name in keys(local.made_services) : name => "worker/${name}" }, { "/supervisor" = "supervisor" })
+
+  name              = "/${var.name}/${each.value}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
   tags              = var.tags
 }
 
-resource "aws_cloudwatch_log_group" "worker" {
-  for_each = local.made_services
-
-  name              = "/${var.name}/worker/${each.key}"
-  retention_in_days = var.log_retention_days
-  kms_key_id        = var.kms_key_arn
-  tags              = var.tags
+locals {
+  # What the containers of both roles have in common.
+  containers = { for key, image in local.images : key => {
+    image     = image
+    essential = true
+    ulimits   = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
+    logConfiguration = {
+      logDriver = "awslogs"
+      options = {
+        "awslogs-group"         = aws_cloudwatch_log_group.task[key].name
+        "awslogs-region"        = local.region
+        "awslogs-stream-prefix" = key == "/supervisor" ? "supervisor" : "worker"
+        "mode"                  = "non-blocking"
+        "max-buffer-size"       = "4m"
+      }
+    }
+  } }
 }

@@ -1,31 +1,35 @@
 # Who may talk to whom: workers to the supervisor on one port, both out by HTTPS, and nothing else.
 
-resource "aws_security_group" "supervisor" {
-  name_prefix = "${var.name}-supervisor-"
-  description = "Sluice supervisor: telemetry of workers in, HTTPS out"
+locals {
+  security_groups = merge(
+    { supervisor = "Sluice supervisor: telemetry of workers in, HTTPS out" },
+    length(local.made_services) > 0 ? { worker = "Sluice workers: nothing in, HTTPS and telemetry out" } : {},
+  )
+
+  # Whose telemetry the supervisor takes.
+  telemetry_clients = { for key, client in merge(
+    { for role, group in aws_security_group.this : role => { id = group.id, description = "Telemetry of the workers" } if role == "worker" },
+    { for index, id in try(var.telemetry.client_security_group_ids, []) : index => { id = id, description = "Telemetry of tasks of existing services" } },
+  ) : key => client if var.telemetry != null }
+}
+
+resource "aws_security_group" "this" {
+  for_each = local.security_groups
+
+  name_prefix = "${var.name}-${each.key}-"
+  description = each.value
   vpc_id      = var.vpc_id
-  tags        = merge(var.tags, { Name = "${var.name}-supervisor" })
+  tags        = merge(var.tags, { Name = "${var.name}-${each.key}" })
 
   lifecycle {
     create_before_destroy = true
   }
 }
 
-resource "aws_security_group" "worker" {
-  count = length(local.made_services) > 0 ? 1 : 0
+resource "aws_vpc_security_group_egress_rule" "https" {
+  for_each = aws_security_group.this
 
-  name_prefix = "${var.name}-worker-"
-  description = "Sluice workers: nothing in, HTTPS and telemetry out"
-  vpc_id      = var.vpc_id
-  tags        = merge(var.tags, { Name = "${var.name}-worker" })
-
-  lifecycle {
-    create_before_destroy = true
-  }
-}
-
-resource "aws_vpc_security_group_egress_rule" "supervisor_https" {
-  security_group_id = aws_security_group.supervisor.id
+  security_group_id = each.value.id
   description       = "AWS's APIs"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
@@ -34,48 +38,24 @@ resource "aws_vpc_security_group_egress_rule" "supervisor_https" {
   tags              = var.tags
 }
 
-resource "aws_vpc_security_group_egress_rule" "worker_https" {
-  count = length(aws_security_group.worker)
+resource "aws_vpc_security_group_egress_rule" "telemetry" {
+  for_each = { for role, group in aws_security_group.this : role => group.id if role == "worker" && var.telemetry != null }
 
-  security_group_id = aws_security_group.worker[0].id
-  description       = "AWS's APIs"
-  cidr_ipv4         = "0.0.0.0/0"
-  ip_protocol       = "tcp"
-  from_port         = 443
-  to_port           = 443
-  tags              = var.tags
-}
-
-resource "aws_vpc_security_group_egress_rule" "worker_telemetry" {
-  count = var.telemetry == null ? 0 : length(aws_security_group.worker)
-
-  security_group_id            = aws_security_group.worker[0].id
+  security_group_id            = each.value
   description                  = "Telemetry to the supervisor"
-  referenced_security_group_id = aws_security_group.supervisor.id
+  referenced_security_group_id = aws_security_group.this["supervisor"].id
   ip_protocol                  = "tcp"
   from_port                    = var.telemetry.port
   to_port                      = var.telemetry.port
   tags                         = var.tags
 }
 
-resource "aws_vpc_security_group_ingress_rule" "supervisor_telemetry" {
-  count = var.telemetry == null ? 0 : length(aws_security_group.worker)
+resource "aws_vpc_security_group_ingress_rule" "telemetry" {
+  for_each = local.telemetry_clients
 
-  security_group_id            = aws_security_group.supervisor.id
-  description                  = "Telemetry of the workers"
-  referenced_security_group_id = aws_security_group.worker[0].id
-  ip_protocol                  = "tcp"
-  from_port                    = var.telemetry.port
-  to_port                      = var.telemetry.port
-  tags                         = var.tags
-}
-
-resource "aws_vpc_security_group_ingress_rule" "supervisor_telemetry_of_clients" {
-  count = var.telemetry == null ? 0 : length(var.telemetry.client_security_group_ids)
-
-  security_group_id            = aws_security_group.supervisor.id
-  description                  = "Telemetry of tasks of existing services"
-  referenced_security_group_id = var.telemetry.client_security_group_ids[count.index]
+  security_group_id            = aws_security_group.this["supervisor"].id
+  description                  = each.value.description
+  referenced_security_group_id = each.value.id
   ip_protocol                  = "tcp"
   from_port                    = var.telemetry.port
   to_port                      = var.telemetry.port

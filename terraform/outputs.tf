@@ -3,7 +3,7 @@ output "sluice_command" {
   value = var.execute_command ? join(" ", [
     "aws ecs execute-command --region ${local.region} --cluster ${local.cluster} --container supervisor --interactive --command 'sluice status'",
     "--task \"$(aws ecs list-tasks --region ${local.region} --cluster ${local.cluster} --service-name ${aws_ecs_service.supervisor.name} --query 'taskArns[0]' --output text)\"",
-  ]) : "aws logs tail ${aws_cloudwatch_log_group.supervisor.name} --region ${local.region} --follow"
+  ]) : "aws logs tail ${aws_cloudwatch_log_group.task["/supervisor"].name} --region ${local.region} --follow"
 }
 
 output "configuration" {
@@ -53,27 +53,32 @@ output "worker_environment" {
 
 output "worker_policies" {
   description = "What the task role of such a service has to allow, as JSON."
-  value       = { for name, document in data.aws_iam_policy_document.worker : name => document.json }
+  value       = { for name in keys(var.fleets) : name => data.aws_iam_policy_document.role["worker/${name}"].json }
 }
 
 output "supervisor_policy" {
   description = "What the supervisor's task role allows, as JSON."
-  value       = data.aws_iam_policy_document.supervisor.json
+  value       = data.aws_iam_policy_document.role["supervisor"].json
+}
+
+output "execution_policies" {
+  description = "What the execution role of each task has to allow, as JSON; the supervisor's under /supervisor."
+  value       = { for key in keys(local.images) : key => data.aws_iam_policy_document.role["execution/${trimprefix(key, "/")}"].json }
 }
 
 output "worker_role_arns" {
-  description = "Task roles of the fleets that are made here, for policies of what a handler needs."
-  value       = { for name, role in aws_iam_role.worker : name => role.arn }
+  description = "Task roles of the workers that are made here, for policies of what a handler needs."
+  value       = local.worker_role_arns
 }
 
 output "worker_security_group_id" {
   description = "Security group of the workers that are made here, null without any."
-  value       = one(aws_security_group.worker[*].id)
+  value       = try(aws_security_group.this["worker"].id, null)
 }
 
 output "supervisor_security_group_id" {
   description = "Security group of the supervisor."
-  value       = aws_security_group.supervisor.id
+  value       = aws_security_group.this["supervisor"].id
 }
 
 output "telemetry_urls" {

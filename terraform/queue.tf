@@ -39,14 +39,37 @@ resource "aws_sqs_queue_redrive_allow_policy" "dead_letter" {
   })
 }
 
-data "aws_iam_policy_document" "work_queue" {
-  for_each = local.made_queues
+locals {
+  topic_arns = { for name, fleet in local.topics : name => try(aws_sns_topic.work[name].arn, fleet.topic.existing_arn) }
+
+  # What the policies of queues and topics say: `plain` is refused without TLS, `allowed` is what others may do with them.
+  resource_policies = merge(
+    { for name, queue in aws_sqs_queue.work : name => {
+      arn   = queue.arn
+      plain = "sqs:*"
+      allowed = [for topic, arn in local.topic_arns : {
+        sid = "TakeFromTopic", action = "sqs:SendMessage", type = "Service", identifier = "sns.amazonaws.com", sources = [arn]
+      } if topic == name]
+    } },
+    { for name, queue in aws_sqs_queue.dead_letter : "${name}/dlq" => { arn = queue.arn, plain = "sqs:*", allowed = [] } },
+    { for name, topic in aws_sns_topic.work : "${name}/topic" => {
+      arn   = topic.arn
+      plain = "sns:Publish"
+      allowed = [{
+        sid = "PublishWithinAccount", action = "sns:Publish", type = "AWS", identifier = "${local.arn_start}:iam::${local.account}:root", sources = []
+      }]
+    } },
+  )
+}
+
+data "aws_iam_policy_document" "resource" {
+  for_each = local.resource_policies
 
   statement {
     sid       = "RefusePlainHttp"
     effect    = "Deny"
-    actions   = ["sqs:*"]
-    resources = [aws_sqs_queue.work[each.key].arn]
+    actions   = [each.value.plain]
+    resources = [each.value.arn]
 
     principals {
       type        = "*"
@@ -60,42 +83,24 @@ data "aws_iam_policy_document" "work_queue" {
   }
 
   dynamic "statement" {
-    for_each = each.value.topic == null ? [] : [local.topic_arns[each.key]]
+    for_each = each.value.allowed
     content {
-      sid       = "TakeFromTopic"
-      actions   = ["sqs:SendMessage"]
-      resources = [aws_sqs_queue.work[each.key].arn]
+      sid       = statement.value.sid
+      actions   = [statement.value.action]
+      resources = [each.value.arn]
 
       principals {
-        type        = "Service"
-        identifiers = ["sns.amazonaws.com"]
+        type        = statement.value.type
+        identifiers = [statement.value.identifier]
       }
-      condition {
-        test     = "ArnEquals"
-        variable = "aws:SourceArn"
-        values   = [statement.value]
+      dynamic "condition" {
+        for_each = length(statement.value.sources) > 0 ? [statement.value.sources] : []
+        content {
+          test     = "ArnEquals"
+          variable = "aws:SourceArn"
+          values   = condition.value
+        }
       }
-    }
-  }
-}
-
-data "aws_iam_policy_document" "dead_letter_queue" {
-  for_each = local.made_queues
-
-  statement {
-    sid       = "RefusePlainHttp"
-    effect    = "Deny"
-    actions   = ["sqs:*"]
-    resources = [aws_sqs_queue.dead_letter[each.key].arn]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
     }
   }
 }
@@ -104,18 +109,14 @@ resource "aws_sqs_queue_policy" "work" {
   for_each = local.made_queues
 
   queue_url = aws_sqs_queue.work[each.key].id
-  policy    = data.aws_iam_policy_document.work_queue[each.key].json
+  policy    = data.aws_iam_policy_document.resource[each.key].json
 }
 
 resource "aws_sqs_queue_policy" "dead_letter" {
   for_each = local.made_queues
 
   queue_url = aws_sqs_queue.dead_letter[each.key].id
-  policy    = data.aws_iam_policy_document.dead_letter_queue[each.key].json
-}
-
-locals {
-  topic_arns = { for name, fleet in local.topics : name => try(aws_sns_topic.work[name].arn, fleet.topic.existing_arn) }
+  policy    = data.aws_iam_policy_document.resource["${each.key}/dlq"].json
 }
 
 resource "aws_sns_topic" "work" {
@@ -127,42 +128,11 @@ resource "aws_sns_topic" "work" {
   tags              = var.tags
 }
 
-data "aws_iam_policy_document" "topic" {
-  for_each = local.made_topics
-
-  statement {
-    sid       = "PublishWithinAccount"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.work[each.key].arn]
-
-    principals {
-      type        = "AWS"
-      identifiers = ["${local.arn_start}:iam::${local.account}:root"]
-    }
-  }
-  statement {
-    sid       = "RefusePlainHttp"
-    effect    = "Deny"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.work[each.key].arn]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
-    }
-  }
-}
-
 resource "aws_sns_topic_policy" "work" {
   for_each = local.made_topics
 
   arn    = aws_sns_topic.work[each.key].arn
-  policy = data.aws_iam_policy_document.topic[each.key].json
+  policy = data.aws_iam_policy_document.resource["${each.key}/topic"].json
 }
 
 resource "aws_sns_topic_subscription" "work" {

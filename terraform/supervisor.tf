@@ -77,8 +77,8 @@ resource "aws_ecs_task_definition" "supervisor" {
   network_mode             = "awsvpc"
   cpu                      = var.supervisor.cpu
   memory                   = var.supervisor.memory
-  task_role_arn            = aws_iam_role.supervisor.arn
-  execution_role_arn       = aws_iam_role.execution["/supervisor"].arn
+  task_role_arn            = local.supervisor_role_arn
+  execution_role_arn       = local.execution_role_arns["/supervisor"]
   tags                     = var.tags
 
   runtime_platform {
@@ -91,10 +91,8 @@ resource "aws_ecs_task_definition" "supervisor" {
     name = "state"
   }
 
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode([merge(local.containers["/supervisor"], {
     name                   = "supervisor"
-    image                  = local.images["/supervisor"]
-    essential              = true
     entryPoint             = ["sluice"]
     command                = ["run", "--config", "env:SLUICE_CONFIG"]
     environment            = [{ name = "SLUICE_CONFIG", value = local.configuration }]
@@ -104,19 +102,8 @@ resource "aws_ecs_task_definition" "supervisor" {
     stopTimeout            = 30
     readonlyRootFilesystem = !var.execute_command
     linuxParameters        = { initProcessEnabled = var.execute_command, capabilities = { drop = var.execute_command ? [] : ["ALL"] } }
-    ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
     healthCheck            = { command = ["CMD", "sluice", "health"], interval = 30, timeout = 5, retries = 3, startPeriod = 30 }
-    logConfiguration = {
-      logDriver = "awslogs"
-      options = {
-        "awslogs-group"         = aws_cloudwatch_log_group.supervisor.name
-        "awslogs-region"        = local.region
-        "awslogs-stream-prefix" = "supervisor"
-        "mode"                  = "non-blocking"
-        "max-buffer-size"       = "4m"
-      }
-    }
-  }])
+  })])
 
   lifecycle {
     precondition {
@@ -153,7 +140,7 @@ resource "aws_ecs_service" "supervisor" {
 
   network_configuration {
     subnets          = var.subnet_ids
-    security_groups  = [aws_security_group.supervisor.id]
+    security_groups  = [aws_security_group.this["supervisor"].id]
     assign_public_ip = var.assign_public_ip
   }
 
@@ -164,5 +151,5 @@ resource "aws_ecs_service" "supervisor" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.supervisor, aws_iam_role_policy.execution, aws_ecs_cluster_capacity_providers.this]
+  depends_on = [aws_iam_role_policy.this, aws_ecs_cluster_capacity_providers.this]
 }

@@ -114,24 +114,51 @@ variable "secrets_kms_key_arns" {
   }
 }
 
+variable "existing_execution_role_arn" {
+  description = "Task execution role of all tasks that is there already; it has to allow what the output execution_policies says. null: one a task is made."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.existing_execution_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.existing_execution_role_arn))
+    error_message = "existing_execution_role_arn: want the ARN of a role."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "Permissions boundary of the roles that are made here; null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn: want the ARN of a policy."
+  }
+}
+
 variable "supervisor" {
-  description = "The supervisor's service. count 2: one leads, the other one takes over, by a lease in DynamoDB. lease_table: the table also with one supervisor, whose state then survives its task. image null: the repository that is made here."
+  description = "The supervisor's service. count 2: one leads, the other one takes over, by a lease in DynamoDB. lease_table: the table also with one supervisor, whose state then survives its task. image null: the repository that is made here. existing_role_arn: a task role that allows what the output supervisor_policy says; null: one is made."
   type = object({
-    image        = optional(string)
-    cpu          = optional(number, 256)
-    memory       = optional(number, 512)
-    architecture = optional(string, "X86_64")
-    count        = optional(number, 1)
-    lease_table  = optional(bool, false)
-    lease        = optional(string, "10s")
-    heartbeat    = optional(string, "2s")
-    log_level    = optional(string, "info")
+    image             = optional(string)
+    existing_role_arn = optional(string)
+    cpu               = optional(number, 256)
+    memory            = optional(number, 512)
+    architecture      = optional(string, "X86_64")
+    count             = optional(number, 1)
+    lease_table       = optional(bool, false)
+    lease             = optional(string, "10s")
+    heartbeat         = optional(string, "2s")
+    log_level         = optional(string, "info")
   })
   default = {}
 
   validation {
     condition     = contains([1, 2], var.supervisor.count)
     error_message = "supervisor.count: want 1 or 2."
+  }
+  validation {
+    condition     = var.supervisor.existing_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", var.supervisor.existing_role_arn))
+    error_message = "supervisor.existing_role_arn: want the ARN of a role."
   }
   validation {
     condition     = contains(["X86_64", "ARM64"], var.supervisor.architecture)
@@ -226,6 +253,7 @@ variable "fleets" {
     worker = optional(object({
       image               = optional(string)
       arguments           = optional(list(string), [])
+      existing_role_arn   = optional(string)
       cpu                 = optional(number, 256)
       memory              = optional(number, 512)
       architecture        = optional(string, "X86_64")
@@ -282,6 +310,10 @@ variable "fleets" {
   validation {
     condition     = length(var.fleets) > 0 && alltrue([for name in keys(var.fleets) : can(regex("^[a-z0-9-]{1,40}$", name))])
     error_message = "fleets: want at least one, named by 1 to 40 of a-z, 0-9 and -."
+  }
+  validation {
+    condition     = alltrue([for name in keys(var.fleets) : !can(regex("^supervisor$|-exec$|-dlq$", name))])
+    error_message = "fleets: supervisor and names that end in -exec or -dlq belong to what is made beside the fleets."
   }
   validation {
     condition     = alltrue([for f in var.fleets : f.capacity.min >= 1 && f.capacity.min <= coalesce(f.capacity.target, f.capacity.max) && coalesce(f.capacity.target, f.capacity.max) <= f.capacity.max && f.capacity.max <= 5000])
@@ -342,6 +374,14 @@ variable "fleets" {
   validation {
     condition     = alltrue([for f in var.fleets : alltrue([for arn in values(f.worker.secrets) : can(regex("^arn:aws[a-z-]*:(ssm|secretsmanager):", arn))])])
     error_message = "fleets: worker.secrets: want ARNs of SSM parameters or Secrets Manager secrets."
+  }
+  validation {
+    condition     = alltrue([for f in var.fleets : f.worker.existing_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/", f.worker.existing_role_arn))])
+    error_message = "fleets: worker.existing_role_arn: want the ARN of a role."
+  }
+  validation {
+    condition     = alltrue([for f in var.fleets : f.worker.existing_role_arn == null || length(f.worker.policy_arns) == 0])
+    error_message = "fleets: worker.policy_arns: a role that is there already keeps its policies."
   }
   validation {
     condition     = alltrue([for f in var.fleets : contains(["adopt", "reassert"], f.on_drift)])

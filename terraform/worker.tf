@@ -32,8 +32,8 @@ resource "aws_ecs_task_definition" "worker" {
   network_mode             = "awsvpc"
   cpu                      = each.value.worker.cpu
   memory                   = each.value.worker.memory
-  task_role_arn            = aws_iam_role.worker[each.key].arn
-  execution_role_arn       = aws_iam_role.execution[each.key].arn
+  task_role_arn            = local.worker_role_arns[each.key]
+  execution_role_arn       = local.execution_role_arns[each.key]
   tags                     = var.tags
 
   runtime_platform {
@@ -41,10 +41,8 @@ resource "aws_ecs_task_definition" "worker" {
     cpu_architecture        = each.value.worker.architecture
   }
 
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode([merge(local.containers[each.key], {
     name                   = "worker"
-    image                  = local.images[each.key]
-    essential              = true
     entryPoint             = ["sluice-worker"]
     command                = local.worker_arguments[each.key]
     environment            = [for key, value in local.worker_environment[each.key] : { name = key, value = value }]
@@ -52,19 +50,8 @@ resource "aws_ecs_task_definition" "worker" {
     stopTimeout            = each.value.worker.stop_timeout_s
     readonlyRootFilesystem = !each.value.worker.writable_root
     linuxParameters        = { initProcessEnabled = each.value.worker.init_process, capabilities = { drop = ["ALL"] } }
-    ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
     healthCheck            = { command = ["CMD", "sluice", "health", "--admin", "http://127.0.0.1:9464"], interval = 30, timeout = 5, retries = 3, startPeriod = 30 }
-    logConfiguration = {
-      logDriver = "awslogs"
-      options = {
-        "awslogs-group"         = aws_cloudwatch_log_group.worker[each.key].name
-        "awslogs-region"        = local.region
-        "awslogs-stream-prefix" = "worker"
-        "mode"                  = "non-blocking"
-        "max-buffer-size"       = "4m"
-      }
-    }
-  }])
+  })])
 
   lifecycle {
     precondition {
@@ -110,7 +97,7 @@ resource "aws_ecs_service" "worker" {
 
   network_configuration {
     subnets          = var.subnet_ids
-    security_groups  = concat(aws_security_group.worker[*].id, each.value.worker.security_group_ids)
+    security_groups  = concat([aws_security_group.this["worker"].id], each.value.worker.security_group_ids)
     assign_public_ip = var.assign_public_ip
   }
 
@@ -118,5 +105,5 @@ resource "aws_ecs_service" "worker" {
     ignore_changes = [desired_count]
   }
 
-  depends_on = [aws_iam_role_policy.worker, aws_iam_role_policy.execution, aws_ecs_cluster_capacity_providers.this]
+  depends_on = [aws_iam_role_policy.this, aws_ecs_cluster_capacity_providers.this]
 }

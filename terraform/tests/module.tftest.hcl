@@ -40,7 +40,7 @@ run "defaults" {
     error_message = "sluice health is the health check"
   }
   assert {
-    condition     = length(aws_vpc_security_group_ingress_rule.supervisor_telemetry) == 0 && length(aws_service_discovery_service.supervisor) == 0
+    condition     = length(aws_vpc_security_group_ingress_rule.telemetry) == 0 && length(aws_service_discovery_service.supervisor) == 0
     error_message = "nothing is let in without telemetry"
   }
   assert {
@@ -78,7 +78,7 @@ run "two_supervisors_with_telemetry" {
     error_message = "the fleet's own path at the supervisor's name"
   }
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.supervisor_telemetry[0].from_port == 9401 && aws_vpc_security_group_ingress_rule.supervisor_telemetry[0].referenced_security_group_id == aws_security_group.worker[0].id
+    condition     = aws_vpc_security_group_ingress_rule.telemetry["worker"].from_port == 9401 && aws_vpc_security_group_ingress_rule.telemetry["worker"].referenced_security_group_id == aws_security_group.this["worker"].id
     error_message = "workers alone are let in, on one port"
   }
   assert {
@@ -125,6 +125,43 @@ run "an_existing_service_is_left_alone" {
   }
 }
 
+run "roles_that_are_there_are_taken" {
+  variables {
+    existing_execution_role_arn = "arn:aws:iam::123456789012:role/start"
+    supervisor                  = { existing_role_arn = "arn:aws:iam::123456789012:role/scaler" }
+    fleets                      = { orders = { worker = { existing_role_arn = "arn:aws:iam::123456789012:role/path/worker" } } }
+  }
+
+  assert {
+    condition     = length(aws_iam_role.this) + length(aws_iam_role_policy.this) == 0
+    error_message = "no role is made, none is changed"
+  }
+  assert {
+    condition     = aws_ecs_task_definition.supervisor.task_role_arn == "arn:aws:iam::123456789012:role/scaler" && aws_ecs_task_definition.supervisor.execution_role_arn == "arn:aws:iam::123456789012:role/start"
+    error_message = "the supervisor's roles"
+  }
+  assert {
+    condition     = aws_ecs_task_definition.worker["orders"].task_role_arn == "arn:aws:iam::123456789012:role/path/worker" && aws_ecs_task_definition.worker["orders"].execution_role_arn == "arn:aws:iam::123456789012:role/start"
+    error_message = "the workers' roles"
+  }
+  assert {
+    condition     = keys(output.execution_policies) == ["/supervisor", "orders"] && keys(output.worker_policies) == ["orders"]
+    error_message = "what they have to allow is told"
+  }
+}
+
+run "roles_within_a_boundary" {
+  command = plan
+  variables {
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition     = { for task, role in aws_iam_role.this : task => role.permissions_boundary } == { for task in ["execution/orders", "execution/supervisor", "supervisor", "worker/orders"] : task => "arn:aws:iam::123456789012:policy/boundary" }
+    error_message = "every role has the boundary"
+  }
+}
+
 run "refusals" {
   command = plan
   variables {
@@ -138,8 +175,12 @@ run "refusals" {
     supervisor         = { count = 3 }
     telemetry          = { token_arn = "0123456789abcdef" }
     fleets             = { orders = { capacity = { target = 31 } } }
+
+    existing_execution_role_arn = "start"
+    permissions_boundary_arn    = "arn:aws:iam::123456789012:role/boundary"
   }
   expect_failures = [
+    var.existing_execution_role_arn, var.permissions_boundary_arn,
     var.name, var.vpc_id, var.subnet_ids, var.image_tag, var.images_kept, var.log_retention_days, var.kms_key_arn,
     var.supervisor, var.telemetry, var.fleets,
   ]

@@ -17,6 +17,30 @@ run "a_name_with_capitals" {
   expect_failures = [var.fleets]
 }
 
+run "the_name_of_the_supervisor" {
+  command = plan
+  variables {
+    fleets = { supervisor = {} }
+  }
+  expect_failures = [var.fleets]
+}
+
+run "a_name_that_a_dead_letter_queue_has" {
+  command = plan
+  variables {
+    fleets = { orders-dlq = {} }
+  }
+  expect_failures = [var.fleets]
+}
+
+run "a_name_that_a_role_has" {
+  command = plan
+  variables {
+    fleets = { orders-exec = {} }
+  }
+  expect_failures = [var.fleets]
+}
+
 run "no_fleet" {
   command = plan
   variables {
@@ -149,6 +173,22 @@ run "a_secret_in_the_clear" {
   command = plan
   variables {
     fleets = { orders = { worker = { secrets = { KEY = "secret" } } } }
+  }
+  expect_failures = [var.fleets]
+}
+
+run "a_role_by_its_name" {
+  command = plan
+  variables {
+    fleets = { orders = { worker = { existing_role_arn = "worker" } } }
+  }
+  expect_failures = [var.fleets]
+}
+
+run "policies_for_a_role_that_keeps_its_own" {
+  command = plan
+  variables {
+    fleets = { orders = { worker = { existing_role_arn = "arn:aws:iam::123456789012:role/worker", policy_arns = { mail = "arn:aws:iam::123456789012:policy/mail" } } } }
   }
   expect_failures = [var.fleets]
 }

@@ -29,8 +29,8 @@ SERVICE = {"availability_zone_rebalancing", "enable_ecs_managed_tags", "propagat
 RULE = {"referenced_security_group_id", "description"}
 ODDITIES = {"aws_sqs_queue.work": {"redrive_policy", "policy"}, "aws_sqs_queue_policy.work": {"policy"},
             "aws_ecs_service.worker": SERVICE, "aws_ecs_service.supervisor": SERVICE,
-            "aws_vpc_security_group_egress_rule.worker_telemetry": RULE,
-            "aws_vpc_security_group_ingress_rule.supervisor_telemetry": RULE}
+            "aws_vpc_security_group_egress_rule.telemetry": RULE,
+            "aws_vpc_security_group_ingress_rule.telemetry": RULE}
 MAIN = """
 provider "aws" {
   region                      = "eu-central-1"

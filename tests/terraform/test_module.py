@@ -153,7 +153,7 @@ def states(workspace):
         if popen.returncode != 0:
             faults.append((name, popen.returncode, err))
     assert faults == []
-    assert passed >= (29 if LONG else 9)
+    assert passed >= (36 if LONG else 11)
     return made
 
 
@@ -199,14 +199,14 @@ def test_roles_allow_what_the_policies_for_those_without_terraform_allow(states)
     sale, shop, queue = states["flash_sale"], states["multi_fleet"], states["existing_queue"]
     kept = {name: statements(json.loads((ROOT / f"deploy/iam/{name}.json").read_text()))
             for name in ("supervisor", "worker-task", "execution", "trust-ecs-tasks")}
-    supervisor = {**statements(shop["data.aws_iam_policy_document.supervisor"]), **statements(sale["data.aws_iam_policy_document.supervisor"]),
-                  **statements(queue["data.aws_iam_policy_document.supervisor"])}
+    supervisor = {**statements(shop['data.aws_iam_policy_document.role["supervisor"]']), **statements(sale['data.aws_iam_policy_document.role["supervisor"]']),
+                  **statements(queue['data.aws_iam_policy_document.role["supervisor"]'])}
     assert set(supervisor) - set(kept["supervisor"]) == {"LetOperatorsIn", "UseKeyOfLease"}
     assert {sid: supervisor[sid] for sid in kept["supervisor"]} == kept["supervisor"]
-    worker = {**statements(shop['data.aws_iam_policy_document.worker["refunds"]']), **statements(sale['data.aws_iam_policy_document.worker["orders"]'])}
+    worker = {**statements(shop['data.aws_iam_policy_document.role["worker/refunds"]']), **statements(sale['data.aws_iam_policy_document.role["worker/orders"]'])}
     assert set(worker) - set(kept["worker-task"]) == {"UseKeyOfQueue"}
     assert {sid: worker[sid] for sid in kept["worker-task"]} == kept["worker-task"]
-    execution = statements(shop['data.aws_iam_policy_document.execution["receipts"]'])
+    execution = statements(shop['data.aws_iam_policy_document.role["execution/receipts"]'])
     assert set(execution) - set(kept["execution"]) == {"ReadParameters", "ReadSecrets"}
     assert {sid: execution[sid] for sid in kept["execution"]} == kept["execution"]
     assert statements(sale["data.aws_iam_policy_document.trust"]) == kept["trust-ecs-tasks"]
@@ -237,8 +237,8 @@ def test_nothing_is_allowed_on_everything_but_what_has_no_resource(states):
                 where = (run, address, row["sid"])
                 assert row["effect"] == "Deny" or "*" not in "".join(row["actions"]), where
                 assert "*" not in (row["resources"] or []) or row["sid"] in anywhere, where
-    assert statements(states["multi_fleet"]['data.aws_iam_policy_document.execution["receipts"]'])["ReadSecrets"][0] == ["secretsmanager:GetSecretValue"]
-    secrets = [row for row in states["multi_fleet"]['data.aws_iam_policy_document.execution["receipts"]']["statement"] if row["sid"] == "ReadSecrets"]
+    assert statements(states["multi_fleet"]['data.aws_iam_policy_document.role["execution/receipts"]'])["ReadSecrets"][0] == ["secretsmanager:GetSecretValue"]
+    secrets = [row for row in states["multi_fleet"]['data.aws_iam_policy_document.role["execution/receipts"]']["statement"] if row["sid"] == "ReadSecrets"]
     assert secrets[0]["resources"] == ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:mail-AbCdEf"]
 
 
@@ -252,8 +252,8 @@ def test_the_dashboard_shows_metrics_that_are_published(states):
     assert {metric[1] for metric in shown if metric[0] == "Sluice"} <= published
     assert {metric[1] for metric in shown if metric[0] == "AWS/SQS"} == {
         "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible", "ApproximateAgeOfOldestMessage"}
-    alarms = {address.split(".")[1].split("[")[0] for address in states["flash_sale"] if address.startswith("aws_cloudwatch_metric_alarm.")}
-    assert alarms == {"oldest", "dead_letters", "silent", "at_max"}
+    alarms = {values["alarm_name"] for address, values in states["flash_sale"].items() if address.startswith("aws_cloudwatch_metric_alarm.")}
+    assert alarms == {f"flash-sale-orders-{kind}" for kind in ("oldest-message", "dead-letters", "supervisor-silent", "at-max")}
 
 
 def test_schema_extracts_are_of_both_major_versions():
