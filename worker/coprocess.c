@@ -338,7 +338,8 @@ static uint64_t bytes_read_by(const struct coprocess *process)
     return process->written_bytes - (uint64_t)unread;
 }
 
-/* What it had not begun to read waits for another process, the rest has failed. The lock is held. */
+/* What it had not begun to read waits for another process, if the lease is ours; the rest has failed. The
+ * lock is held. */
 static void settle_calls(struct coprocess *process, const char *reason)
 {
     struct stdio_pool *pool = process->pool;
@@ -346,7 +347,7 @@ static void settle_calls(struct coprocess *process, const char *reason)
     uint64_t read_bytes = bytes_read_by(process);
     while ((call = TAILQ_LAST(&process->calls, stdio_calls)) != NULL) {
         TAILQ_REMOVE(&process->calls, call, link);
-        if (call->start_byte < read_bytes || call->orphan) {
+        if (call->start_byte < read_bytes || call->orphan || call->given_up) {
             stdio_pool_finish(pool, call, SLUICE_FAILED, reason);
             continue;
         }

@@ -30,6 +30,7 @@ struct stdio_call {
     struct strbuf line;    /* of the message; kept in case it has to be sent again */
     int event_fd;          /* wakes the handler thread when DONE */
     bool orphan;           /* the handler thread has left: its lease was lost; the answer is dropped */
+    bool given_up;         /* its process was condemned for its lost lease: no other process gets it */
     uint64_t start_byte;   /* where its line begins in all that was queued for the process */
     int64_t wait_until_ms; /* product time: how long it may wait for a process */
     int64_t due_ms;        /* product time: of the wait while WAITING, of the answer while SENT */

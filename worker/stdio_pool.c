@@ -145,6 +145,7 @@ static bool give_up_lease(struct stdio_pool *pool, struct stdio_call *call)
         return true;
     }
     if (pool->options.in_flight == 1) {
+        call->given_up = true;
         call->process->blameless = call->process->stage == COPROCESS_RUNNING;
         coprocess_condemn(call->process, "the lease of its message was lost");
         return false;

@@ -173,23 +173,54 @@ START_TEST(what_a_process_had_read_when_it_ended_has_failed)
 }
 END_TEST
 
+/* Processes that differ by how many were started before them: $n in their script, counted in the file. */
+struct counted {
+    char file[32];
+    char script[512];
+    struct stdio_pool *pool;
+};
+
+static void start_counted(struct counted *counted, const char *before, const char *after)
+{
+    memcpy(counted->file, "/tmp/sluice-stdio-XXXXXX", sizeof "/tmp/sluice-stdio-XXXXXX");
+    int fd = mkstemp(counted->file);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+    (void)snprintf(counted->script, sizeof counted->script, "echo x >>%s; n=$(wc -l <%s); %s; %s",
+                   counted->file, counted->file, before, after);
+    counted->pool = start(counted->script, 1, 1, 600000);
+}
+
+static void stop_counted(struct counted *counted)
+{
+    stdio_pool_destroy(counted->pool);
+    (void)unlink(counted->file);
+}
+
 /* Four processes end without a look at their input; the message lives through it. */
 START_TEST(what_a_process_had_not_read_goes_to_the_next)
 {
-    char name[] = "/tmp/sluice-stdio-XXXXXX";
-    char script[512];
+    struct counted counted;
     struct task task;
-    int fd = mkstemp(name);
-    ck_assert_int_ge(fd, 0);
-    (void)snprintf(script, sizeof script,
-                   "echo x >>%s; [ $(wc -l <%s) -gt 4 ] || { sleep 0.05; exit 1; }; %s", name, name,
-                   READ_ID ANSWER_OK "done");
-    struct stdio_pool *pool = start(script, 1, 1, 600000);
-    begin(&task, pool, "m");
+    start_counted(&counted, "[ $n -gt 4 ] || { sleep 0.05; exit 1; }", READ_ID ANSWER_OK "done");
+    begin(&task, counted.pool, "m");
     ck_assert_int_eq(end(&task), SLUICE_DONE);
-    stdio_pool_destroy(pool);
-    (void)close(fd);
-    (void)unlink(name);
+    stop_counted(&counted);
+}
+END_TEST
+
+/* By then it may be with another worker. */
+START_TEST(what_a_process_had_not_read_of_a_lost_lease_goes_to_nobody)
+{
+    struct counted counted;
+    struct task task;
+    start_counted(&counted, "[ $n -gt 1 ] || exec sleep 1000", READ_ID ANSWER_OK "done");
+    begin(&task, counted.pool, "m");
+    await_sent(counted.pool, 1);
+    lose_lease(&task);
+    ck_assert_int_eq(end(&task), SLUICE_FAILED);
+    ck_assert_ptr_nonnull(strstr(task.host.reason, "lease of its message was lost"));
+    stop_counted(&counted);
 }
 END_TEST
 
@@ -318,6 +349,7 @@ END_TEST
 
 UNIT_MAIN("stdio_pool", messages_go_in_and_results_come_out, reason_status_and_delay_reach_the_context,
           what_a_process_had_read_when_it_ended_has_failed, what_a_process_had_not_read_goes_to_the_next,
+          what_a_process_had_not_read_of_a_lost_lease_goes_to_nobody,
           a_message_that_finds_no_process_is_not_to_blame, one_without_an_answer_takes_its_process_with_it,
           a_lost_lease_ends_a_process_that_has_nothing_else,
           a_lost_lease_is_told_to_a_process_that_may_have_others, an_id_is_never_twice_in_a_process,
