@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/random.h"
 #include "base/version.h"
 
 #include <errno.h>
@@ -25,7 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/random.h>
 
 enum {
     CONNECTIONS_DEFAULT = 50,
@@ -147,18 +147,6 @@ static void set_result(struct aws_result *result, enum aws_kind kind, const char
     (void)snprintf(result->code, sizeof result->code, "%s", code);
     (void)snprintf(result->message, sizeof result->message, "%s", message);
     result->query_code[0] = '\0';
-}
-
-/* ---- random numbers (splitmix64: jitter needs spread, not secrecy) ---- */
-
-static double next_random(struct aws_client *client)
-{
-    client->random += 0x9E3779B97F4A7C15U;
-    uint64_t z = client->random;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    z ^= z >> 31;
-    return (double)(z >> 11) * 0x1.0p-53;
 }
 
 /* ---- targets ---- */
@@ -360,7 +348,7 @@ static void retry_or_end(struct aws_call *call, enum retry_class why, int64_t hi
                                       .max_attempts = client->max_attempts,
                                       .hint_ms = hint_ms,
                                       .long_poll = call->request.long_poll,
-                                      .random = next_random(client)};
+                                      .random = random_unit(&client->random)};
     struct retry_answer answer = retry_decide(&client->quota, &call->retry, &question);
     if (answer.retry || answer.delay_ms > 0) {
         wait_ms(call, answer.delay_ms, !answer.retry);
@@ -613,14 +601,6 @@ static int check_options(struct aws_client *client, const struct aws_client_opti
     return find_target(client, "sqs", NULL, err) != NULL ? 0 : -1;
 }
 
-static uint64_t seed_from_system(void)
-{
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
-        seed = (uint64_t)clock_mono_ns();
-    return seed;
-}
-
 struct aws_client *aws_client_new(const struct aws_client_options *options, struct err *err)
 {
     struct aws_client *client = xcalloc(1, sizeof *client);
@@ -632,7 +612,7 @@ struct aws_client *aws_client_new(const struct aws_client_options *options, stru
     client->may_write = options->may_write;
     client->may_write_arg = options->may_write_arg;
     client->quota.tokens = RETRY_QUOTA_FULL;
-    client->random = options->seed != 0 ? options->seed : seed_from_system();
+    client->random = options->seed != 0 ? options->seed : random_seed();
     TAILQ_INIT(&client->queued);
     TAILQ_INIT(&client->started);
     TAILQ_INIT(&client->spare);

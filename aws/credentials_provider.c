@@ -12,13 +12,13 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/version.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/random.h>
 
 enum { CONNECT_TIMEOUT_MS = 1000, CONNECTIONS_MAX = 2 };
 
@@ -73,21 +73,8 @@ struct aws_credentials_provider *aws_credentials_provider_new_default(struct eve
     STAILQ_INIT(&provider->waiters);
     provider->base = base;
     provider->region = region != NULL ? xstrdup(region) : NULL;
-    if (getrandom(&provider->random, sizeof provider->random, GRND_NONBLOCK) !=
-        (ssize_t)sizeof provider->random)
-        provider->random = (uint64_t)clock_mono_ns();
+    provider->random = random_seed();
     return provider;
-}
-
-/* splitmix64: jitter needs spread, not secrecy. */
-static double next_random(struct aws_credentials_provider *provider)
-{
-    provider->random += 0x9E3779B97F4A7C15U;
-    uint64_t z = provider->random;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    z ^= z >> 31;
-    return (double)(z >> 11) * 0x1.0p-53;
 }
 
 /* Tells everybody who waits; they may ask again at once, and wait in a new list then. */
@@ -142,7 +129,8 @@ static void take(struct aws_credentials_provider *provider, struct aws_credentia
     bool first = provider->current == NULL;
     bool again = refresh->failures > 0 && !first;
     bool same = provider->current != NULL && aws_credentials_equal(provider->current, found);
-    credentials_refresh_fetched(refresh, clock_wall_ms(), expires_ms, stable, same, next_random(provider));
+    credentials_refresh_fetched(refresh, clock_wall_ms(), expires_ms, stable, same,
+                                random_unit(&provider->random));
     /* The same set stays the same pointer: so a refusal of it is seen to stand. */
     if (!same || (aws_credentials_expires_ms(provider->current) != expires_ms && !refresh->forced)) {
         aws_credentials_release(provider->current);
@@ -157,7 +145,7 @@ static void note_failure(struct aws_credentials_provider *provider, const struct
     bool usable = credentials_refresh_usable(&provider->refresh, clock_wall_ms());
     provider->last_error = *err;
     if (asked || usable)
-        credentials_refresh_failed(&provider->refresh, clock_wall_ms(), next_random(provider));
+        credentials_refresh_failed(&provider->refresh, clock_wall_ms(), random_unit(&provider->random));
     if (usable)
         log_kept(provider);
 }

@@ -2,6 +2,7 @@
 #include "localaws/ecs_engine.h"
 
 #include "base/alloc.h"
+#include "base/random.h"
 #include "base/strbuf.h"
 
 #include <inttypes.h>
@@ -10,18 +11,10 @@
 
 /* ---- ids ---- */
 
-static uint64_t next_random(struct ecs_engine *engine)
-{
-    uint64_t z = engine->random += 0x9E3779B97F4A7C15U; /* splitmix64 (Steele, Lea, Flood 2014) */
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31);
-}
-
 void ecs_engine_hex(struct ecs_engine *engine, char out[static ECS_ID_BYTES])
 {
-    uint64_t high = next_random(engine);
-    (void)snprintf(out, ECS_ID_BYTES, "%016" PRIx64 "%016" PRIx64, high, next_random(engine));
+    uint64_t high = random_next(&engine->random);
+    (void)snprintf(out, ECS_ID_BYTES, "%016" PRIx64 "%016" PRIx64, high, random_next(&engine->random));
 }
 
 void ecs_engine_uuid(struct ecs_engine *engine, char out[static ECS_UUID_BYTES])

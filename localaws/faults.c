@@ -2,6 +2,7 @@
 #include "localaws/faults.h"
 
 #include "base/alloc.h"
+#include "base/random.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -203,11 +204,7 @@ int faults_add(struct faults *faults, const char *json, size_t len, struct err *
 
 bool faults_throw(struct fault_rule *rule, double p)
 {
-    uint64_t z = rule->random += 0x9E3779B97F4A7C15U; /* splitmix64 (Steele, Lea, Flood 2014) */
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    z ^= z >> 31;
-    return (double)(z >> 11) / 9007199254740992.0 < p;
+    return random_unit(&rule->random) < p;
 }
 
 static bool concerns(const struct fault_rule *rule, int op, struct slice queue)

@@ -1,6 +1,8 @@
 /* GetQueueAttributes: what a queue shows of itself, and the faults laid over its counts. */
 #include "localaws/sqs_ops_parts.h"
 
+#include "base/random.h"
+
 #include <inttypes.h>
 
 /* Attributes that are not settings. */
@@ -44,17 +46,9 @@ bool sqs_ops_is_queue_attribute(struct slice name)
     return find_shown(name) >= 0 || find_setting(name) >= 0;
 }
 
-static uint64_t next_noise(struct sqs_counts_fault *fault)
-{
-    uint64_t z = fault->random += 0x9E3779B97F4A7C15U; /* splitmix64 */
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31);
-}
-
 static size_t jitter(struct sqs_counts_fault *fault, size_t count)
 {
-    double unit = (double)(next_noise(fault) >> 11) / 9007199254740992.0; /* [0, 1) */
+    double unit = random_unit(&fault->random);
     double span = (double)count * fault->noise;
     if (span < 1)
         span = 1; /* also a zero may jump */

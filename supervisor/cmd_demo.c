@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #define AT(field) offsetof(struct demo_options, field)
 
@@ -112,11 +111,8 @@ static int check_options(struct demo_options *o)
     int ecs = check_ecs(o);
     if (ecs != COMMAND_GO_ON)
         return ecs;
-    while (o->seed == 0) {
-        uint64_t bits = 0;
-        if (getrandom(&bits, sizeof bits, 0) == (ssize_t)sizeof bits)
-            o->seed = (int64_t)(bits % UINT64_C(9000000000000000));
-    }
+    if (o->seed == 0)
+        o->seed = orders_random_seed();
     return COMMAND_GO_ON;
 }
 

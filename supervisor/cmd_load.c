@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum { GROUPS_OF_FIFO = 100 };
@@ -116,16 +115,6 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         load_sender_abort(c->sender);
 }
 
-static int64_t random_seed(void)
-{
-    uint64_t bits = 0;
-
-    if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits)
-        bits = (uint64_t)clock_wall_ms();
-    /* Stays exact when a JSON reader holds it as a double. */
-    return (int64_t)(bits % UINT64_C(9000000000000000)) + 1;
-}
-
 static int prepare_orders(struct load_command *c)
 {
     struct load_options *o = &c->options;
@@ -152,7 +141,7 @@ static int prepare_orders(struct load_command *c)
     if (c->is_fifo && o->groups == 0)
         o->groups = GROUPS_OF_FIFO;
     if (o->seed == 0)
-        o->seed = random_seed();
+        o->seed = orders_random_seed();
     if (orders_init(&c->orders, (uint64_t)o->seed, (int64_t)count, o->sns, o->malformed, &err) != 0)
         return command_fail(CMD_LOAD_SPEC.name, EXIT_CODE_USAGE, "%s", err.text);
     return COMMAND_GO_ON;
@@ -208,7 +197,7 @@ static void start_sending(struct load_command *c)
         .groups = c->options.groups,
         .fifo = c->is_fifo,
         .log_fd = c->log_fd,
-        .seed = (uint64_t)random_seed(),
+        .seed = (uint64_t)orders_random_seed(),
         .done = on_done,
         .arg = c,
     };

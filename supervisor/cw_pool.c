@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/random.h"
 #include "policies/prices.h"
 #include "supervisor/api_limit.h"
 
@@ -60,15 +61,6 @@ struct cw_pool {
     uint64_t rounds_sent, pages, failures, metrics;
 };
 
-/* xorshift64*: jitter needs no more. 0 to 1. */
-static double chance(struct cw_pool *pool)
-{
-    pool->random ^= pool->random >> 12;
-    pool->random ^= pool->random << 25;
-    pool->random ^= pool->random >> 27;
-    return (double)((pool->random * UINT64_C(2685821657736338717)) >> 11) / (double)(UINT64_C(1) << 53);
-}
-
 /* How far CloudWatch's clock is ahead of product time: a host whose clock is minutes off would ask for
  * periods that have not been, or take an old depth for a new one. Seconds do not matter, and an emulator
  * whose time is scaled has ours. */
@@ -111,7 +103,7 @@ static void unlink_round(struct round *round)
 /* Its members can travel again, all at the same time so that they stay together. */
 static void plan_next(struct round *round, const struct aws_result *result)
 {
-    double factor = 0.9 + 0.2 * chance(round->pool);
+    double factor = 0.9 + 0.2 * random_unit(&round->pool->random);
     int64_t wait_ms = (int64_t)((double)round->period_ms * factor);
     if (result->kind == AWS_KIND_DENIED)
         wait_ms *= DENIED_FACTOR;
@@ -288,7 +280,7 @@ struct cw_pool *cw_pool_new(struct event_base *base, struct aws_client *client, 
     options_clean_up(PRICES_ROWS, &prices);
     pool->base = base;
     pool->client = client;
-    pool->random = seed | 1;
+    pool->random = seed;
     api_limit_init(&pool->limit, LIMIT_BURST, LIMIT_PER_S, clock_mono_ms());
     loop_timer_init(&pool->timer, base, on_timer, pool);
     return pool;

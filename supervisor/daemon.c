@@ -6,13 +6,13 @@
 #include "base/exitcode.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/random.h"
 #include "supervisor/endpoint_rule.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 static const int SIGNALS[DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
@@ -34,9 +34,7 @@ static const char *keep_state(void *arg, const struct config_fleet *fleet, const
 
 static int make_fleets(struct daemon *daemon, struct err *err)
 {
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
-        seed = (uint64_t)clock_mono_ns();
+    uint64_t seed = random_seed();
     daemon->fleets = xcalloc(daemon->config->fleet_count, sizeof(struct fleet_control *));
     for (size_t i = 0; i < daemon->config->fleet_count; i++) {
         const struct config_fleet *fleet = &daemon->config->fleets[i];

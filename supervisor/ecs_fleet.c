@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "supervisor/ecs_fleet_internal.h"
 
 #include <inttypes.h>
@@ -17,13 +18,6 @@ enum {
     CHECK_LATER_MS = 60000,    /* after it was given up: what fails may pass, and a second scaler be there */
     CHECK_REFUSED_MS = 300000, /* a refused service is asked about again: its owner may have mended it */
 };
-
-/* 0 to 1; a linear congruential generator is chance enough for a wait. */
-static double chance(struct ecs_fleet *fleet)
-{
-    fleet->random = fleet->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (double)(fleet->random >> 11) / (double)(UINT64_C(1) << 53);
-}
 
 static void say_end(struct ecs_fleet *fleet);
 
@@ -50,7 +44,7 @@ static void on_updated(void *arg, const struct aws_result *result, const struct 
             LOG(LOG_ERROR, "cannot set the service's desired count, trying again",
                 LOG_STR("fleet", fleet->options.name), LOG_INT("desired", state->writing_desired),
                 LOG_STR("error", text));
-        ecs_state_write_failed(state, result->kind, text, chance(fleet), clock_product_ms());
+        ecs_state_write_failed(state, result->kind, text, random_unit(&fleet->random), clock_product_ms());
     }
     if (fleet->stopped)
         say_end(fleet);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/loop.h"
+#include "base/random.h"
 #include "supervisor/api_limit.h"
 
 #include <stdio.h>
@@ -82,15 +83,6 @@ static const struct {
     [ECS_API_PROTECTION] = {"task_protection", 100, 64},
 };
 
-/* xorshift64*: jitter needs no more. 0 to 1. */
-static double chance(struct ecs_pool *pool)
-{
-    pool->random ^= pool->random >> 12;
-    pool->random ^= pool->random << 25;
-    pool->random ^= pool->random >> 27;
-    return (double)((pool->random * UINT64_C(2685821657736338717)) >> 11) / (double)(UINT64_C(1) << 53);
-}
-
 /* ---- turns ---- */
 
 static int64_t token_wait_ms(struct queue *queue)
@@ -150,7 +142,7 @@ struct ecs_pool *ecs_pool_new(struct event_base *base, struct aws_client *client
     struct ecs_pool *pool = xcalloc(1, sizeof *pool);
     pool->base = base;
     pool->client = client;
-    pool->random = seed | 1;
+    pool->random = seed;
     for (int i = 0; i < ECS_API_MAX; i++) {
         struct queue *queue = &pool->queues[i];
         api_limit_init(&pool->limits[i], LIMITS[i].burst, LIMITS[i].per_s, clock_mono_ms());
@@ -249,7 +241,7 @@ static void plan_next(struct ecs_member *member, enum errand_kind kind, double j
 /* Its members can travel again; on a failure that may be one's fault each goes alone. */
 static void end_batch(struct batch *batch, const struct aws_result *result)
 {
-    double jitter = chance(batch->pool); /* one for all, so that they stay together */
+    double jitter = random_unit(&batch->pool->random); /* one for all, so that they stay together */
     bool split = may_be_one_of_many(batch, result);
     for (size_t i = 0; i < batch->count; i++) {
         struct ecs_member *member = batch->members[i];

@@ -6,13 +6,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/random.h"
 #include "supervisor/lease.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 enum {
@@ -401,11 +401,8 @@ void ha_set_ready(struct ha *ha)
 static void make_owner(char *out, size_t size)
 {
     char host[65] = "?";
-    uint32_t random = 0;
     (void)gethostname(host, sizeof host - 1);
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
-        random = (uint32_t)clock_mono_ns();
-    (void)snprintf(out, size, "%s:%ld:%08" PRIx32, host, (long)getpid(), random);
+    (void)snprintf(out, size, "%s:%ld:%08" PRIx32, host, (long)getpid(), (uint32_t)random_seed());
 }
 
 static int check_endpoint(const struct ha *ha, struct err *err)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/random.h"
 #include "supervisor/load_log.h"
 
 #include <inttypes.h>
@@ -52,7 +53,7 @@ struct load_sender {
     bool stopping;
     bool finished; /* done() was called */
     int failures_logged;
-    uint64_t random_state;
+    uint64_t random;
     struct loop_timer tick_timer;
 };
 
@@ -77,15 +78,6 @@ int64_t load_schedule_due_at_ms(int64_t index, double rate)
     while (load_schedule_due(at_ms, rate, INT64_MAX) <= index)
         at_ms++;
     return at_ms;
-}
-
-static double random_unit(struct load_sender *s)
-{
-    /* xorshift64*: jitter needs to be spread, not secret. */
-    s->random_state ^= s->random_state >> 12;
-    s->random_state ^= s->random_state << 25;
-    s->random_state ^= s->random_state >> 27;
-    return (double)((s->random_state * UINT64_C(0x2545f4914f6cdd1d)) >> 11) / 9007199254740992.0;
 }
 
 /* ---- end of it all ---- */
@@ -219,7 +211,7 @@ static void arm_retry(struct batch *batch)
     double span_ms = BACKOFF_FIRST_MS * pow(2, attempts - 1);
 
     loop_timer_arm_real_ms(&batch->retry_timer,
-                           (int64_t)(random_unit(batch->sender) * fmin(span_ms, BACKOFF_MAX_MS)));
+                           (int64_t)(random_unit(&batch->sender->random) * fmin(span_ms, BACKOFF_MAX_MS)));
 }
 
 static void write_lines(struct load_sender *s, const struct strbuf *lines)
@@ -373,7 +365,7 @@ struct load_sender *load_sender_new(const struct load_sender_options *options)
     struct load_sender *s = xcalloc(1, sizeof *s);
 
     s->options = *options;
-    s->random_state = options->seed | 1;
+    s->random = options->seed;
     s->totals.started_ms = clock_product_ms();
     loop_timer_init(&s->tick_timer, options->base, on_tick, s);
     on_tick(s);

@@ -7,6 +7,7 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/random.h"
 #include "supervisor/local_fleet_internal.h"
 #include "supervisor/victims.h"
 
@@ -107,8 +108,7 @@ static int free_number(const struct local_fleet *fleet, int from)
 
 static struct local_slot *add_slot(struct local_fleet *fleet, int number)
 {
-    fleet->seed += UINT64_C(0x9E3779B97F4A7C15);
-    struct local_slot *slot = local_slot_new(&fleet->shared, number, fleet->seed);
+    struct local_slot *slot = local_slot_new(&fleet->shared, number, random_next(&fleet->seed));
     fleet->slots = xrealloc(fleet->slots, (fleet->slot_count + 1) * sizeof(struct local_slot *));
     fleet->slots[fleet->slot_count++] = slot;
     return slot;

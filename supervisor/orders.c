@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "base/random.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -19,13 +20,10 @@ enum { FEISTEL_ROUNDS = 6, PRODUCT_COUNT = 24, ITEMS_MAX = 4 };
 
 static const char *const KIND_NAMES[ORDERS_KIND_MAX] = {"plain", "sns", "malformed"};
 
-/* The finalizer of SplitMix64: every bit of the input moves every bit of the output. */
+/* Every bit of the input moves every bit of the output. */
 static uint64_t mix(uint64_t x)
 {
-    x += UINT64_C(0x9e3779b97f4a7c15);
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
+    return random_next(&x);
 }
 
 static uint64_t hash_of(const struct orders *orders, int64_t index, uint64_t salt)
@@ -43,6 +41,11 @@ static void set_prefix(struct orders *orders)
         bits /= sizeof letters - 1;
     }
     orders->prefix[8] = '\0';
+}
+
+int64_t orders_random_seed(void)
+{
+    return (int64_t)(random_seed() % UINT64_C(9000000000000000)) + 1;
 }
 
 int orders_init(struct orders *orders, uint64_t seed, int64_t count, double sns_share, double malformed_share,

@@ -49,6 +49,9 @@ struct orders_item {
     char id[ORDERS_ID_BYTES]; /* "<prefix>-000123", [A-Za-z0-9_-] only; unique within the plan */
 };
 
+/* A seed that nobody chose, above 0, and exact also where a JSON reader holds it as a double. */
+int64_t orders_random_seed(void);
+
 /* Prepares `count` (1..ORDERS_COUNT_MAX) orders. The shares are 0..1: round(share x count) orders are
  * malformed and as many wrapped as notifications, chosen by the seed, the two sets apart as long as they fit
  * beside each other. Returns 0, or -1 with err. */

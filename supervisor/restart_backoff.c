@@ -2,6 +2,7 @@
 #include "supervisor/restart_backoff.h"
 
 #include "base/exitcode.h"
+#include "base/random.h"
 
 #include <sys/wait.h>
 
@@ -27,16 +28,6 @@ enum restart_cause restart_cause_of_status(int status)
     default:
         return RESTART_CRASHED;
     }
-}
-
-/* splitmix64 (Steele, Lea, Flood 2014): one state word, any seed is good. */
-static uint64_t random_next(uint64_t *state)
-{
-    *state += UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t z = *state;
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
 }
 
 int64_t restart_backoff_next_ms(struct restart_backoff *backoff, enum restart_cause cause, bool was_healthy)

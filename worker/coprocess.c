@@ -9,6 +9,7 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "worker/stdio_internal.h"
 
 #include <errno.h>
@@ -51,15 +52,6 @@ int64_t coprocess_backoff_ms(int failures, uint64_t random)
     if (failures < 10 && (int64_t)BACKOFF_FIRST_MS << (failures - 1) < BACKOFF_MAX_MS)
         delay_ms = (int64_t)BACKOFF_FIRST_MS << (failures - 1);
     return delay_ms * (800 + (int64_t)(random % 401)) / 1000;
-}
-
-static uint64_t next_random(struct stdio_pool *pool)
-{
-    /* xorshift64, Marsaglia 2003 */
-    pool->random ^= pool->random << 13;
-    pool->random ^= pool->random >> 7;
-    pool->random ^= pool->random << 17;
-    return pool->random;
 }
 
 /* ---- any thread, the lock is held ---- */
@@ -375,7 +367,7 @@ static void arm_restart(struct coprocess *process, const char *what)
 {
     int64_t delay_ms = 0;
     if (!process->blameless)
-        delay_ms = coprocess_backoff_ms(++process->failures, next_random(process->pool));
+        delay_ms = coprocess_backoff_ms(++process->failures, random_next(&process->pool->random));
     LOG(process->blameless ? LOG_INFO : LOG_WARNING, what, LOG_INT("coprocess", process->pid),
         LOG_INT("in_a_row", process->failures), LOG_INT("again_in_ms", delay_ms));
     loop_timer_arm_product_ms(&process->timer, delay_ms);

@@ -12,15 +12,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* xorshift64* */
-uint64_t core_random(struct core *core)
-{
-    core->random ^= core->random >> 12;
-    core->random ^= core->random << 25;
-    core->random ^= core->random >> 27;
-    return core->random * 2685821657736338717ULL;
-}
-
 /* ---- messages ---- */
 
 struct message *core_message_new(struct core *core, struct sqs_message *sqs, int64_t start_ms)
@@ -401,7 +392,7 @@ void core_init(struct core *core, const struct core_settings *settings, const st
     core->poll_target = 1;
     core->ask_max = SQS_BATCH_MAX;
     (void)snprintf(core->reason, sizeof core->reason, "drained");
-    core->random = settings->seed | 1;
+    core->random = settings->seed;
     core->last_receive_ms = now_ms;
     core_set_capacity(core);
     core_run(core, now_ms);

@@ -9,6 +9,7 @@
  */
 #include "worker/core.h"
 
+#include "base/random.h"
 #include "worker/core_internal.h"
 
 #include <inttypes.h>
@@ -58,8 +59,8 @@ void core_attempt_begin(struct core *core, struct core_poll *poll, int64_t now_m
         kept->until_ms = 0;
         return;
     }
-    (void)snprintf(poll->attempt_id, sizeof poll->attempt_id, "%016" PRIx64 "%016" PRIx64, core_random(core),
-                   core_random(core));
+    (void)snprintf(poll->attempt_id, sizeof poll->attempt_id, "%016" PRIx64 "%016" PRIx64,
+                   random_next(&core->random), random_next(&core->random));
 }
 
 void core_attempt_lost(struct core *core, const struct core_poll *poll, int64_t now_ms)

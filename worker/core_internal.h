@@ -16,7 +16,6 @@ static inline bool core_is_worth_logging(int in_a_row)
 }
 
 /* 64 random bits: jitter needs no better. */
-uint64_t core_random(struct core *core);
 /* After the limit or the brake changed. */
 void core_set_capacity(struct core *core);
 /* Messages that may be handled at once, the brake apart. */

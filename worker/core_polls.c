@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "worker/core_internal.h"
 
 #include <stdio.h>
@@ -62,7 +63,7 @@ static void on_receive_failed(struct core *core, int asked, int64_t now_ms, cons
     char text[512];
     if (pause_ms > most_ms)
         pause_ms = most_ms;
-    pause_ms = pause_ms / 2 + (int64_t)(core_random(core) % (uint64_t)(pause_ms / 2 + 1));
+    pause_ms = pause_ms / 2 + (int64_t)(random_next(&core->random) % (uint64_t)(pause_ms / 2 + 1));
     if (strcmp(result->code, "OverLimit") == 0 && pause_ms < CORE_OVER_LIMIT_MS)
         pause_ms = CORE_OVER_LIMIT_MS;
     if (strcmp(result->code, "ReplyTooLarge") == 0)

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "worker/core_internal.h"
 #include "worker/quarantine.h"
 
@@ -32,7 +33,7 @@ void core_message_quarantine(struct core *core, struct message *message, const c
     }
     /* For when it can't be sent. */
     message->delay_s =
-        retry_delay_s(&core->settings.retry, message->newest->receive_count, core_random(core));
+        retry_delay_s(&core->settings.retry, message->newest->receive_count, random_next(&core->random));
     struct sqs_send_entry entry = write_entry(core, message, &letter);
     message->payload_bytes = quarantine_bytes(&entry);
     if (core->stage == CORE_RUNNING || core->stage == CORE_DRAINING)

@@ -2,6 +2,7 @@
 #include "worker/core.h"
 
 #include "base/log.h"
+#include "base/random.h"
 #include "worker/core_internal.h"
 
 #include <limits.h>
@@ -99,10 +100,10 @@ static void on_unhandled(struct core *core, struct message *message, int64_t now
                                 now_ms);
         return;
     }
-    int delay_s =
-        message->retry_delay_s >= 0
-            ? (int)message->retry_delay_s
-            : retry_delay_s(&core->settings.retry, message->newest->receive_count, core_random(core));
+    int delay_s = message->retry_delay_s >= 0
+                      ? (int)message->retry_delay_s
+                      : retry_delay_s(&core->settings.retry, message->newest->receive_count,
+                                      random_next(&core->random));
     log_unhandled(core, message, delay_s);
     core_message_release(core, message, delay_s, false, now_ms);
 }

@@ -380,7 +380,7 @@ struct stdio_pool *stdio_pool_new(const struct stdio_pool_options *options, stru
     pool->options = *options;
     pool->program = program;
     pool->wake_fd = -1;
-    pool->random = (uint64_t)clock_mono_ns() | 1;
+    pool->random = (uint64_t)clock_mono_ns();
     pool->processes = xcalloc((size_t)options->processes, sizeof *pool->processes);
     TAILQ_INIT(&pool->waiting);
     TAILQ_INIT(&pool->spare);

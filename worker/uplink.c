@@ -9,6 +9,7 @@
 #include "base/bearer_token.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/strbuf.h"
 #include "base/version.h"
 
@@ -85,13 +86,6 @@ static int load_token(struct uplink *uplink, struct err *err)
         (void)snprintf(uplink->authorization, sizeof uplink->authorization, "Authorization: Bearer %s",
                        uplink->token.text);
     return rc;
-}
-
-/* 0 to 1; a linear congruential generator is chance enough for a wait. */
-static double chance(struct uplink *uplink)
-{
-    uplink->random = uplink->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (double)(uplink->random >> 11) / (double)(UINT64_C(1) << 53);
 }
 
 /* ---- one POST ---- */
@@ -204,7 +198,7 @@ static void on_reply(void *arg, struct http_reply *reply)
     enum uplink_outcome outcome = uplink_outcome_of(reply->status);
     uplink->exchange = NULL;
     struct uplink_wait wait =
-        uplink_state_done(&uplink->state, outcome, reply->retry_after_ms, chance(uplink));
+        uplink_state_done(&uplink->state, outcome, reply->retry_after_ms, random_unit(&uplink->random));
     say(uplink, outcome, before, reply);
     if (outcome == UPLINK_TAKEN)
         memcpy(uplink->hist_counts, uplink->hist_wire, sizeof uplink->hist_counts);

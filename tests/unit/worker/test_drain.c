@@ -157,12 +157,12 @@ END_TEST
 START_TEST(a_failed_message_goes_back_with_its_delay_before_the_end)
 {
     begin(1);
-    fake_deliver_nth(&f, "a", 3);
+    fake_deliver_nth(&f, "a", 2); /* below 3 s a delay does not vary */
     struct message *message = fake_take(&f);
     drain();
     (void)fake_log(&f);
     fake_finish(&f, message, OUTCOME_FAILED);
-    ASSERT_LOG("change:a=5");
+    ASSERT_LOG("change:a=2");
     fake_answer_all(&f);
     ck_assert_int_eq(f.core.stats.returned, 0);
     fake_advance(&f, CORE_POLL_LAST_MS);
