@@ -32,6 +32,46 @@ run "defaults" {
     error_message = "a dead-letter queue, and encryption"
   }
   assert {
+    condition = alltrue([for key in ["orders", "orders/dlq"] :
+      one(data.aws_iam_policy_document.resource[key].statement).effect == "Deny" &&
+      one(one(data.aws_iam_policy_document.resource[key].statement).actions) == "sqs:*" &&
+      one(one(one(data.aws_iam_policy_document.resource[key].statement).condition).values) == "false"
+    ])
+    error_message = "both queues refuse plain HTTP"
+  }
+  assert {
+    condition     = keys(aws_sqs_queue_policy.work) == ["orders"] && keys(aws_sqs_queue_policy.dead_letter) == ["orders"]
+    error_message = "and have that policy"
+  }
+  assert {
+    condition     = jsondecode(aws_sqs_queue_redrive_allow_policy.dead_letter["orders"].redrive_allow_policy).redrivePermission == "byQueue"
+    error_message = "dead letters of this queue alone"
+  }
+  assert {
+    condition     = toset(data.aws_iam_policy_document.trust.statement[0].condition[*].variable) == toset(["aws:SourceAccount", "aws:SourceArn"])
+    error_message = "roles are for tasks of this account alone"
+  }
+  assert {
+    condition     = aws_ecs_cluster_capacity_providers.this[0].capacity_providers == toset(["FARGATE", "FARGATE_SPOT"])
+    error_message = "Spot is there to be asked for"
+  }
+  assert {
+    condition     = { for task, group in aws_cloudwatch_log_group.task : group.name => group.retention_in_days } == { "/sluice/supervisor" = 30, "/sluice/worker/orders" = 30 }
+    error_message = "logs do not stay for ever"
+  }
+  assert {
+    condition     = [for one in aws_ecr_lifecycle_policy.this : jsondecode(one.policy).rules[0].selection.countNumber] == [10, 10]
+    error_message = "images do not stay for ever"
+  }
+  assert {
+    condition     = { for one in aws_cloudwatch_metric_alarm.fleet : one.alarm_name => [one.evaluation_periods, one.threshold, one.treat_missing_data] } == { sluice-orders-oldest-message = [5, 300, "notBreaching"], sluice-orders-dead-letters = [1, 0, "notBreaching"], sluice-orders-supervisor-silent = [5, 1, "breaching"], sluice-orders-at-max = [30, 30, "notBreaching"] }
+    error_message = "four alarms, of which silence is one"
+  }
+  assert {
+    condition     = { for role, rule in aws_vpc_security_group_egress_rule.https : role => [rule.from_port, rule.to_port] } == { supervisor = [443, 443], worker = [443, 443] } && length(aws_vpc_security_group_egress_rule.telemetry) == 0
+    error_message = "nothing goes out but HTTPS"
+  }
+  assert {
     condition     = aws_ecs_service.supervisor.desired_count == 1 && aws_ecs_service.supervisor.deployment_maximum_percent == 100 && length(aws_dynamodb_table.lease) == 0
     error_message = "one supervisor, never two at once, no table"
   }

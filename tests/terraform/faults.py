@@ -67,6 +67,24 @@ FAULTS = [
           '  scalable_dimension = "ecs:service:DesiredCount"\n  service_namespace  = "ecs"\n}\n\nresource "aws_ecs_service" "worker" {',
           "Application Auto Scaling and a supervisor would write over each other", None),
 ]
+# What is valid and wrong: "terraform test" says this of it, each in words that no other one causes.
+WRONG = [
+    Fault("plain-http", "queue.tf", '      values   = ["false"]', '      values   = ["true"]', None, "both queues refuse plain HTTP"),
+    Fault("no-encryption", "queue.tf", "each.value.queue.kms_key_arn == null ? true : null\n  tags                       = var.tags",
+          "null\n  tags                       = var.tags", None, "a dead-letter queue, and encryption"),
+    Fault("any-dead-letters", "queue.tf", '"byQueue"', '"allowAll"', None, "dead letters of this queue alone"),
+    Fault("confused-deputy", "iam.tf", '      variable = "aws:SourceAccount"', '      variable = "aws:SourceOrgID"', None, "roles are for tasks of this account alone"),
+    Fault("no-spot", "cluster.tf", '["FARGATE", "FARGATE_SPOT"]', '["FARGATE"]', None, "Spot is there to be asked for"),
+    Fault("all-on-spot", "worker.tf", "base = each.value.worker.on_demand_base,", "base = 0,", None, "two on demand, the rest on Spot"),
+    Fault("short-stop", "worker.tf", "= each.value.worker.stop_timeout_s\n", "= 30\n", None, "stopTimeout 120"),
+    Fault("two-without-a-lease", "supervisor.tf", "local.makes_lease ? 200 : 100", "200", None, "one supervisor, never two at once, no table"),
+    Fault("open-way-out", "network.tf", "  from_port         = 443", "  from_port         = 80", None, "nothing goes out but HTTPS"),
+    Fault("silence-is-no-alarm", "alarms.tf", 'without     = "breaching"', 'without     = "notBreaching"', None, "four alarms, of which silence is one"),
+    Fault("logs-for-ever", "cluster.tf", "  retention_in_days = var.log_retention_days\n", "", None, "logs do not stay for ever"),
+    Fault("unscanned-images", "cluster.tf", "scan_on_push = true", "scan_on_push = false", None, "images are scanned"),
+    Fault("token-in-the-clear", "worker.tf", "{ SLUICE_TELEMETRY_TOKEN = var.telemetry.token_arn }", "{}", None, "the token is a secret"),
+    Fault("roles-beside-those-that-are-there", "iam.tf", "if fleet.worker.existing_role_arn == null }", "}", None, "no role is made, none is changed"),
+]
 # Alone, since nothing else is looked at then.
 SYNTAX = [
     Fault("open-block", "worker.tf", "  lifecycle {\n    ignore_changes", "  lifecycle \n    ignore_changes", "syntax: ", "Argument or block definition required"),

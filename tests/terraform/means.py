@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODULE = ROOT / "terraform"
 HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = pathlib.Path(os.environ.get("SLUICE_TEST_TOOLS") or ROOT / ".cache")
-LONG = os.environ.get("SLUICE_TEST_TIER") == "long"
+QUICK, LONG = (os.environ.get("SLUICE_TEST_TIER") == tier for tier in ("quick", "long"))
 MIRRORS = ("/opt/*/*/hashicorp/aws", "/usr/share/terraform/*/*/hashicorp/aws", "/usr/local/share/terraform/*/*/hashicorp/aws",
            "~/.terraform.d/plugins/*/hashicorp/aws")
 PATIENCE_S = 600

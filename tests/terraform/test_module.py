@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from faults import FAULTS, SYNTAX
+from faults import FAULTS, SYNTAX, WRONG
 from harness import BIN
-from means import HERE, LONG, MODULE, PATIENCE_S, ROOT, Workspace, copy_module, mirror, put_mocks_in, terraform, tfcheck
+from means import HERE, LONG, MODULE, PATIENCE_S, QUICK, ROOT, Workspace, copy_module, mirror, put_mocks_in, terraform, tfcheck
 
 EXAMPLES = sorted((MODULE / "examples").iterdir())
 # Elsewhere the parser-level checks judge alone, and test_means says so.
@@ -128,6 +128,20 @@ def test_terraform_finds_a_fault_of_syntax(fault, tmp_path):
     assert any(fault.terraform in one["summary"] for one in json.loads(done.stdout)["diagnostics"]), done.stdout
 
 
+@pytest.mark.only_where(terraform() is not None and not QUICK)
+def test_the_modules_own_tests_find_what_is_valid_and_wrong(tmp_path):
+    """All in one copy: an assertion that fails ends nothing. Without a fault all pass, as the fixture `states` sees."""
+    copy = copy_module(tmp_path / "terraform")
+    for fault in WRONG:
+        fault.apply(copy)
+    faulty = Workspace(copy, tmp_path)
+    faulty.init()
+    done = faulty.run("test", "-json", "-filter=tests/module.tftest.hcl")
+    assert done.returncode == 1
+    told = [line["diagnostic"]["detail"] for line in map(json.loads, done.stdout.splitlines()) if line["type"] == "diagnostic"]
+    assert sorted(told) == sorted(fault.terraform for fault in WRONG)
+
+
 def resources(module):
     yield from module.get("resources", [])
     for child in module.get("child_modules", []):
@@ -212,19 +226,55 @@ def test_roles_allow_what_the_policies_for_those_without_terraform_allow(states)
     assert statements(sale["data.aws_iam_policy_document.trust"]) == kept["trust-ecs-tasks"]
 
 
+def differences(kept, made, where=""):
+    """Where `made` is not what `kept` is; a ${NAME} in that stands for any text. Lists of what has names are looked up by name."""
+    if isinstance(kept, str) and "${" in kept:
+        return [] if isinstance(made, str) and made else [where]
+    if isinstance(kept, list) and isinstance(made, list) and kept and all(isinstance(one, dict) and "name" in one for one in kept + made):
+        kept, made = ({one["name"]: one for one in several} for several in (kept, made))
+    if isinstance(kept, dict) and isinstance(made, dict):
+        both = {key: differences(kept[key], made[key], f"{where}.{key}") for key in kept if key in made}
+        return sorted(sum(both.values(), [f"{where}.{key}" for key in set(kept) ^ set(made)]))
+    return [] if kept == made else [where]
+
+
+def kept_task(role):
+    return json.loads((ROOT / f"deploy/ecs/{role}.json").read_text())
+
+
+def made_task(state, address):
+    """A task definition as deploy/ecs has it."""
+    values = state[f"aws_ecs_task_definition.{address}"]
+    platform = values["runtime_platform"][0]
+    task = {"family": values["family"], "requiresCompatibilities": values["requires_compatibilities"], "networkMode": values["network_mode"],
+            "cpu": values["cpu"], "memory": values["memory"], "taskRoleArn": values["task_role_arn"], "executionRoleArn": values["execution_role_arn"],
+            "runtimePlatform": {"operatingSystemFamily": platform["operating_system_family"], "cpuArchitecture": platform["cpu_architecture"]},
+            "volumes": [{"name": one["name"]} for one in values["volume"]], "containerDefinitions": json.loads(values["container_definitions"])}
+    return {name: value for name, value in task.items() if value}
+
+
 @needs_terraform
-@pytest.mark.parametrize("role, address", [("supervisor", "supervisor"), ("worker", 'worker["orders"]')])
-def test_task_definitions_are_those_for_who_has_no_terraform(states, role, address):
-    """deploy/ecs/*.json, but for what is filled in. The sale runs on ARM and with ECS Exec, so "two supervisors" is compared."""
-    kept = json.loads((ROOT / f"deploy/ecs/{role}.json").read_text())["containerDefinitions"][0]
-    made = container(states["two_supervisors_with_telemetry"], address)
-    for one in (kept, made):
-        one["secrets"] = [secret["name"] for secret in one["secrets"]]
-        one["environment"] = sorted(each["name"] for each in one["environment"])
-        one["logConfiguration"]["options"].update({"awslogs-group": "", "awslogs-region": ""})
-        for filled in ("image",) + (("command",) if role == "worker" else ()):
-            del one[filled]
-    assert made == kept
+@pytest.mark.parametrize("role, address, own", [("supervisor", "supervisor", []), ("worker", 'worker["orders"]', [
+    ".containerDefinitions.worker.command", ".runtimePlatform.cpuArchitecture"])])
+def test_task_definitions_are_those_for_who_has_no_terraform(states, role, address, own):
+    """deploy/ecs/*.json, but for what is filled in; the worker's handler and its processor are this run's own."""
+    assert differences(kept_task(role), made_task(states["two_supervisors_with_telemetry"], address)) == own
+
+
+@pytest.mark.parametrize("role", ["supervisor", "worker"])
+def test_a_task_definition_that_lacks_something_is_seen(role):
+    """What the comparison above would say of a health check that one of the two has not, and of any other member."""
+    kept = kept_task(role)
+    assert differences(kept, kept_task(role)) == []
+    for name in kept:
+        assert differences(kept, {key: value for key, value in kept.items() if key != name}) == [f".{name}"]
+    for name in kept["containerDefinitions"][0]:
+        other = kept_task(role)
+        del other["containerDefinitions"][0][name]
+        seen = [f".containerDefinitions.{role}.{name}"] if name != "name" else [".containerDefinitions"]
+        assert differences(kept, other) == seen and differences(other, kept) == seen
+    kept["containerDefinitions"][0]["healthCheck"]["retries"] += 1
+    assert differences(kept, kept_task(role)) == [f".containerDefinitions.{role}.healthCheck.retries"]
 
 
 @needs_terraform
