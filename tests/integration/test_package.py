@@ -264,10 +264,28 @@ def test_source_archive_knows_its_version_without_git(release, tmp_path):
 
 def test_installed_archive_has_what_the_package_has(release, tree):
     with tarfile.open(release / f"sluice-{version()}-{os.uname().machine}.tar.gz") as archive:
-        files = {re.sub(r"^(\./|[^/]*/)?(usr|etc)/", r"\2/", member.name) for member in archive.getmembers() if member.isfile()}
+        members = archive.getmembers()
+    # To be unpacked in /, by root.
+    assert {member.name.split("/")[0] for member in members} == {"etc", "usr"}
+    assert {(member.uid, member.gid, member.uname, member.gname, member.mtime) for member in members} == {(0, 0, "root", "root", commit_time())}
+    assert {member.mode for member in members if not member.issym()} == {0o644, 0o755}
+    files = {member.name for member in members if member.isfile()}
     assert {f"usr/bin/{name}" for name in PROGRAMS} <= files and "usr/lib/systemd/system/sluice.service" in files
     debian = {name.removesuffix(".gz") for name in files_below(tree) if "/man/" in name or "/bin/" in name}
     assert debian <= files
+
+
+def sums(folder):
+    return (folder / "SHA256SUMS").read_text().splitlines()
+
+
+def test_a_second_release_is_the_same_bytes(release, tmp_path):
+    """Of the same build, by somebody with other habits."""
+    env = {**git_environment(), "TZ": "Asia/Tokyo", "LC_ALL": "C", "TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    env["PATH"] = f"{pretended_buildah(tmp_path / 'pretended')}:{env['PATH']}"
+    run("sh", "-c", 'umask 077; exec "$@"', "sh", ROOT / "deploy" / "release", "--allow-dirty", "--build", BIN.parent,
+        tmp_path / "again", "--", "--builder", "buildah", env=env)
+    assert sums(tmp_path / "again") == sums(release) and len(sums(release)) == 4 + 2 * len(ROLES)
 
 
 def test_bill_of_materials_has_every_library(release, tree):
@@ -437,6 +455,28 @@ def test_version_is_that_of_the_nearest_tag(tmp_path):
     (tmp_path / ".tarball-version").write_text("four\n")
     done = run("cmake", "-P", "cmake/PrintVersion.cmake", cwd=tmp_path, check=False)
     assert done.returncode != 0 and '.tarball-version says version "four"' in done.stderr
+
+
+# ---- built anew: two minutes ----
+
+if harness.TIER == "long":
+
+    def test_two_builds_in_two_folders_are_the_same_bytes(tmp_path):
+        """From two clones; the second, where root runs this, as another user."""
+        env = git_environment()
+        run("git", "clone", "-q", ROOT, tmp_path / "one", env=env)
+        run(tmp_path / "one" / "deploy" / "release", "--no-images", tmp_path / "first", env=env)
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other").chmod(0o777)
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        for folder in [tmp_path, *tmp_path.parents]:  # pytest's folders are its user's alone
+            if nobody and folder.stat().st_uid == 0 and not folder.stat().st_mode & 1:
+                folder.chmod(folder.stat().st_mode | 0o011)
+        env |= {"TZ": "Asia/Tokyo", "LC_ALL": "C", "TMPDIR": str(tmp_path / "other"), "HOME": str(tmp_path / "other")}
+        run(*nobody, "sh", "-c", 'umask 027; cd "$0"; git clone -q "$1" a-clone-of-another-name; a-clone-of-another-name/deploy/release --no-images out',
+            tmp_path / "other", tmp_path / "one", env=env)
+        assert sums(tmp_path / "other" / "a-clone-of-another-name" / "out") == sums(tmp_path / "first")
+        assert len(sums(tmp_path / "first")) == 4
 
 
 # ---- a clean system: half a minute and packages from the network ----
