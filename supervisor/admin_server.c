@@ -16,7 +16,7 @@ enum { BACKLOG = 64, FDS_KEPT_FREE = 32 };
 
 struct admin_server {
     struct status_server *http;
-    char *path;   /* owned */
+    char *path;   /* owned; NULL: adopted */
     dev_t device; /* of our socket, to know it from a successor's */
     ino_t inode;
 };
@@ -84,6 +84,16 @@ static int listen_on(const char *path, int *ret_fd, struct err *err)
     return rc;
 }
 
+struct admin_server *admin_server_adopt(struct event_base *base, int fd, const struct status_route *routes,
+                                        void *arg)
+{
+    struct admin_server *server = xcalloc(1, sizeof *server);
+    struct status_server_options options = {
+        .name = "admin socket", .routes = routes, .arg = arg, .fds_kept_free = FDS_KEPT_FREE};
+    server->http = status_server_new(base, fd, &options);
+    return server;
+}
+
 int admin_server_new(struct event_base *base, const char *path, const struct status_route *routes, void *arg,
                      struct admin_server **ret_server, struct err *err)
 {
@@ -91,16 +101,13 @@ int admin_server_new(struct event_base *base, const char *path, const struct sta
     int rc = listen_on(path, &fd, err);
     if (rc != 0)
         return rc;
-    struct admin_server *server = xcalloc(1, sizeof *server);
+    struct admin_server *server = admin_server_adopt(base, fd, routes, arg);
     server->path = xstrdup(path);
     struct stat info;
     if (lstat(path, &info) == 0) {
         server->device = info.st_dev;
         server->inode = info.st_ino;
     }
-    struct status_server_options options = {
-        .name = "admin socket", .routes = routes, .arg = arg, .fds_kept_free = FDS_KEPT_FREE};
-    server->http = status_server_new(base, fd, &options);
     *ret_server = server;
     return 0;
 }
@@ -108,6 +115,8 @@ int admin_server_new(struct event_base *base, const char *path, const struct sta
 bool admin_server_is_linked(const struct admin_server *server)
 {
     struct stat info;
+    if (server->path == NULL)
+        return true;
     return lstat(server->path, &info) == 0 && info.st_dev == server->device && info.st_ino == server->inode;
 }
 
@@ -115,7 +124,7 @@ void admin_server_destroy(struct admin_server *server)
 {
     if (server == NULL)
         return;
-    if (admin_server_is_linked(server))
+    if (server->path != NULL && admin_server_is_linked(server))
         (void)unlink(server->path);
     status_server_destroy(server->http);
     free(server->path);

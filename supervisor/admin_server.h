@@ -16,9 +16,14 @@ struct admin_server;
  * answers on it. Returns 0; -EBUSY when somebody does, another negative errno otherwise, with err. */
 int admin_server_new(struct event_base *base, const char *path, const struct status_route *routes, void *arg,
                      struct admin_server **ret_server, struct err *err);
-/* Whether the socket at the path is still ours; false when somebody deleted or replaced it. */
+/* The same on fd, a unix socket that listens already and that somebody else made (systemd): it is taken over,
+ * and its path is left alone. */
+struct admin_server *admin_server_adopt(struct event_base *base, int fd, const struct status_route *routes,
+                                        void *arg);
+/* Whether the socket at the path is still ours; false when somebody deleted or replaced it. Of one that was
+ * adopted: true. */
 bool admin_server_is_linked(const struct admin_server *server);
-/* Closes and removes the socket. Accepts NULL. */
+/* Closes the socket, and removes it unless it was adopted. Accepts NULL. */
 void admin_server_destroy(struct admin_server *server);
 
 #endif

@@ -179,6 +179,8 @@ static int set_up(struct daemon *daemon, struct err *err)
         return EXIT_CODE_IO;
     daemon->reaper = reaper_new(daemon->base);
     daemon_listen_init(daemon);
+    if (daemon_adopt_sockets(daemon, err) != 0)
+        return EXIT_CODE_CONFIG;
     shared_clients_init(&daemon->clients, daemon->base, daemon->config, daemon_may_act, daemon);
     polls_shared_init(&daemon->polls, daemon->config, clock_product_ms());
     if (daemon_lead_init(daemon, err) != 0 || daemon_raise_fleets(daemon, err) != 0)

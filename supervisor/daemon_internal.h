@@ -7,6 +7,7 @@
 #define SLUICE_SUPERVISOR_DAEMON_INTERNAL_H
 
 #include "base/loop.h"
+#include "base/sd_listen.h"
 #include "base/status_server.h"
 #include "supervisor/admin_server.h"
 #include "supervisor/daemon.h"
@@ -60,9 +61,10 @@ struct daemon {
 
     /* daemon_listen.c */
     struct admin_server *admin;
-    struct telemetry_server *telemetry; /* NULL: none is listened for */
-    struct loop_timer telemetry_timer;  /* leadership by a lease has changed: listen, or no longer */
-    bool telemetry_failed;              /* the address was not to be had; that is said */
+    struct admin_server *passed[SD_LISTEN_MAX]; /* sockets that systemd made; NULL where there is none */
+    struct telemetry_server *telemetry;         /* NULL: none is listened for */
+    struct loop_timer telemetry_timer;          /* leadership by a lease has changed: listen, or no longer */
+    bool telemetry_failed;                      /* the address was not to be had; that is said */
 };
 
 /* ---- daemon.c ---- */
@@ -112,6 +114,9 @@ void daemon_listen_clean_up(struct daemon *daemon);
 /* Listens where operators look, anew if we do already. One that waits for the lock of the same folder answers
  * beside the leader. Returns as admin_server_new(). */
 int daemon_open_admin(struct daemon *daemon, struct err *err);
+/* Answers also on the sockets that systemd passed, as on the admin socket. Once, before any worker is
+ * started. Returns -1 with err when one is no such socket. */
+int daemon_adopt_sockets(struct daemon *daemon, struct err *err);
 /* Listens for workers' telemetry, if it is configured and we do not yet. Returns -1 with err. */
 int daemon_listen_for_telemetry(struct daemon *daemon, struct err *err);
 

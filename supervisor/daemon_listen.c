@@ -1,4 +1,4 @@
-/* Where the supervisor listens: the routes, the admin socket, the address for telemetry; see
+/* Where the supervisor listens: the routes, the admin sockets, the address for telemetry; see
  * daemon_internal.h.
  */
 #include "supervisor/daemon_internal.h"
@@ -69,6 +69,17 @@ int daemon_open_admin(struct daemon *daemon, struct err *err)
     return rc;
 }
 
+int daemon_adopt_sockets(struct daemon *daemon, struct err *err)
+{
+    int fds[SD_LISTEN_MAX];
+    int count = sd_listen_take(fds, err);
+    for (int i = 0; i < count; i++)
+        daemon->passed[i] = admin_server_adopt(daemon->base, fds[i], DAEMON_ROUTES, daemon);
+    if (count > 0)
+        LOG(LOG_INFO, "answers on sockets that were passed, too", LOG_INT("sockets", count));
+    return count < 0 ? -1 : 0;
+}
+
 /* ---- telemetry by HTTP ---- */
 
 static enum telemetry_answer on_telemetry(void *arg, const char *fleet, const char *body, size_t len)
@@ -118,4 +129,6 @@ void daemon_listen_clean_up(struct daemon *daemon)
     loop_timer_clean_up(&daemon->telemetry_timer);
     telemetry_server_destroy(daemon->telemetry);
     admin_server_destroy(daemon->admin);
+    for (int i = 0; i < SD_LISTEN_MAX; i++)
+        admin_server_destroy(daemon->passed[i]);
 }

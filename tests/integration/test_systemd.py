@@ -7,18 +7,20 @@ import os
 import pathlib
 import re
 import signal
+import stat
 import subprocess
 
 import pytest
 
 import harness
 from harness import BIN, wait_until
-from supervisor_harness import pid_alive, run_sluice, world  # noqa: F401, a fixture
+from supervisor_harness import pid_alive, run_sluice, world, write_configuration  # noqa: F401, a fixture
 from test_supervisor_worker import ORDERS, ledger, order, sale
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 SERVICES = ["sluice.service", "sluice-local.service"]
+SOCKETS = ["sluice.socket", "sluice-local.socket"]
 
 # The worst exposure that systemd-analyze may find, in tenths.
 EXPOSURE_MAX = 20
@@ -38,6 +40,8 @@ def setting(name, key):
 def units(tmp_path):
     for name in SERVICES:
         (tmp_path / name).write_text(unit_text(name))
+    for name in SOCKETS:
+        (tmp_path / name).write_text((UNITS / name).read_text())
     return tmp_path
 
 
@@ -46,17 +50,28 @@ def analyze(*arguments, cwd):
                           text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", SERVICES + SOCKETS)
 def test_systemd_finds_nothing_wrong(units, name):
     done = analyze("verify", "--man=no", f"./{name}", cwd=units)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_systemd_would_find_what_is_wrong(units):
+@pytest.mark.parametrize("name", SERVICES + SOCKETS)
+def test_systemd_would_find_what_is_wrong(units, name):
     """It ends with 0 all the same: what it writes is its answer."""
-    wrong = units / "sluice.service"
-    wrong.write_text(unit_text("sluice.service").replace("LockPersonality=yes", "LockPersonalty=yes"))
-    assert "LockPersonalty" in analyze("verify", "--man=no", "./sluice.service", cwd=units).stderr
+    wrong = units / name
+    wrong.write_text(wrong.read_text() + "LockPersonalty=yes\n")
+    assert "LockPersonalty" in analyze("verify", "--man=no", f"./{name}", cwd=units).stderr
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_its_socket_and_nobody_else_starts_it(name):
+    """A question alone shall neither start a supervisor nor one that was stopped."""
+    socket = (UNITS / name.replace(".service", ".socket")).read_text()
+    assert setting(name, "Wants") == [f"network-online.target {name.replace('.service', '.socket')}"]
+    assert f"PartOf={name}\n" in socket and "[Install]" not in socket and "Service=" not in socket
+    assert re.findall(r"^(?:Listen\w+|Socket\w+)=.*$", socket, re.MULTILINE) == [
+        "ListenStream=/run/sluice.sock", "SocketUser=sluice", "SocketGroup=sluice", "SocketMode=0660"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -98,6 +113,52 @@ def test_empty_credentials_file_leaves_it_to_the_sources_after_it(tmp_path):
     said = run_sluice("doctor", env=env).stdout
     passed_over = ["profile default: in neither the config nor the credentials file", "web identity:", "container:", "instance:"]
     assert all(words in said for words in passed_over), said
+
+
+def environment_of(pid):
+    return dict(entry.split("=", 1) for entry in pathlib.Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in entry)
+
+
+def test_supervisor_answers_on_the_socket_that_systemd_made(world):  # noqa: F811
+    """By systemd's own means: the first question starts it and waits for its answer."""
+    passed = world.folder / "passed.sock"
+    config = world.configuration([BIN / "sluice-worker", "--handler", "noop"], minimum=1, maximum=2, fleet={"env": {"NUM_WORKERS": "2"}})
+    variables = [word for name, value in world.environment().items() for word in ("-E", f"{name}={value}")]
+    path = write_configuration(world.folder, config)
+    activator = harness.Process(["systemd-socket-activate", "-l", passed, "--fdname=admin", *variables, BIN / "sluice", "run", "--config", path],
+                                world.folder, world.environment(), name="activated")
+    try:
+        wait_until(lambda: "Listening on" in activator.stderr(), what="the socket")
+        assert not (world.folder / "state").exists()
+        inode = passed.stat().st_ino
+        done = run_sluice("status", "--socket", passed, "--json", env=world.environment())
+        assert done.returncode == 0, done.stderr + activator.stderr()
+        # The same supervisor on both.
+        ours = wait_until(lambda: fleet_of(world, world.folder / "state" / "admin.sock"), what="its own socket")
+        (worker,) = wait_until(lambda: [w for w in fleet_of(world, passed)["workers"] if w["pid"]], what="a worker")
+        assert ours["name"] == "orders" and activator.pid != worker["pid"]
+        assert not {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} & set(environment_of(worker["pid"]))
+        inodes = {os.readlink(link) for link in pathlib.Path(f"/proc/{worker['pid']}/fd").iterdir()}
+        assert not inodes & {os.readlink(f"/proc/{activator.pid}/fd/3")}
+        assert activator.stop() == 0
+        # Whoever made it takes it away.
+        assert stat.S_ISSOCK(passed.stat().st_mode) and passed.stat().st_ino == inode
+        assert not (world.folder / "state" / "admin.sock").exists()
+    finally:
+        activator.kill()
+
+
+def fleet_of(world, socket):  # noqa: F811
+    done = run_sluice("status", "--socket", socket, "--json", env=world.environment())
+    return json.loads(done.stdout)["fleets"][0] if done.returncode == 0 else None
+
+
+def test_supervisor_refuses_what_is_no_socket_of_that_kind(world):  # noqa: F811
+    path = write_configuration(world.folder, world.configuration(["true"]))
+    done = subprocess.run(["sh", "-c", 'exec 3</dev/null; LISTEN_PID=$$ LISTEN_FDS=1; export LISTEN_PID LISTEN_FDS; exec "$@"', "sh",
+                           BIN / "sluice", "run", "--config", path],
+                          env=world.environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 78 and "LISTEN_FDS: descriptor 3: want a unix stream socket that listens" in done.stderr, done
 
 
 @pytest.mark.parametrize("first", ["supervisor", "workers"])
