@@ -2,6 +2,7 @@
 materials; and where the version comes from. A sanitizer's build is not packed, and tests/run leaves this file out there.
 """
 import copy
+import datetime
 import fcntl
 import gzip
 import hashlib
@@ -71,7 +72,9 @@ def image_archive():
     below = tar_of({"usr/lib/os-release": os_release, "var/lib/dpkg/status": STATUS.split("\n\n")[1].encode(), "etc/passwd": b"x"})
     above = tar_of({"./var/lib/dpkg/status": gone.encode(), "usr/local/bin/sluice": b"program", "usr/local/bin/other": b"x"})
     config = {"config": {"User": "10001", "Healthcheck": {"Test": ["CMD", "sluice", "health"]}}, "container": "of this build", "parent": "too",
-              "history": [{"created_by": "x", "comment": "FROM 0123"}, {"created_by": "y", "comment": "kept"}]}
+              "created": "2999-01-01T00:00:00Z", "history": [
+                  {"created_by": "x", "comment": "FROM 0123", "created": "2001-01-01T00:00:00Z"},
+                  {"created_by": "y", "comment": "kept", "created": "2999-01-01T00:00:00.123456789Z"}]}
     manifest = [{"Config": "c.json", "RepoTags": ["docker.io/library/x:1", "localhost/x:1"], "Layers": ["1.tar", "2.tar"]}]
     return tar_of({"1.tar": below, "2.tar": above, "c.json": json.dumps(config).encode(), "manifest.json": json.dumps(manifest).encode(),
                    "repositories": b"{}"})
@@ -150,6 +153,16 @@ def test_package_says_what_it_is_and_needs(package):
         assert re.search(rf"(^|, ){library}\S* \(>= ", depends), depends
     assert "systemd-sysusers" in depends and "ca-certificates" in depends
     assert run("dpkg-deb", "-I", package, "conffiles").stdout.split() == ["/etc/default/sluice"]
+
+
+def test_maintainer_is_whom_the_build_names(package, tmp_path):
+    cache = (BIN.parent / "CMakeCache.txt").read_text()
+    assert field(package, "Maintainer") == re.search(r"^SLUICE_MAINTAINER:STRING=(.*)$", cache, re.MULTILINE).group(1)
+    assert "sluice.invalid" in (ROOT / "cmake" / "Package.cmake").read_text()
+    for source in (*(ROOT / "deploy").rglob("*"), *(ROOT / "docs").glob("*.md")):  # one place
+        assert not source.is_file() or b"sluice.invalid" not in source.read_bytes(), source
+    done = run("cmake", "-S", ROOT, "-B", tmp_path, "-DSLUICE_TESTS=OFF", "-DSLUICE_MAINTAINER=nobody", check=False, env=git_environment())
+    assert done.returncode != 0 and 'SLUICE_MAINTAINER is "nobody": want NAME' in done.stderr
 
 
 def test_everything_is_in_its_place(tree):
@@ -359,9 +372,11 @@ def check_archive(path, name):
     (manifest,) = json.loads(content.pop("manifest.json"))
     assert manifest["RepoTags"] == [name] and [content.pop(layer) for layer in manifest["Layers"]] == layers
     config = content.pop(manifest["Config"])
+    when = datetime.datetime.fromtimestamp(commit_time(), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert manifest["Config"] == hashlib.sha256(config).hexdigest() + ".json" and content == {}
     assert json.loads(config) == {"config": {"User": "10001", "Healthcheck": {"Test": ["CMD", "sluice", "health"]}},
-                                  "history": [{"created_by": "x"}, {"created_by": "y", "comment": "kept"}]}
+                                  "created": when, "history": [{"created_by": "x", "created": "2001-01-01T00:00:00Z"},
+                                                               {"created_by": "y", "comment": "kept", "created": when}]}
 
 
 def commit_time():
@@ -411,6 +426,8 @@ def test_release_says_that_there_is_no_builder(tmp_path):
     (["--no-images", "x", "--", "--make-base"], "--no-images, and yet options for them: --make-base"),
     (["x", "--", "--builder", "kaniko"], "images: --builder kaniko: want one of docker podman buildah"),
     (["x", "y"], "one FOLDER only: y"),
+    (["x", "--maintainer"], "--maintainer wants NAME <ADDRESS>"),
+    (["x", "--build", "y", "--maintainer", "A <a@b.example>"], "--maintainer: a build folder has its own"),
     (["--colour"], "unknown option --colour"),
 ])
 def test_release_refuses_what_it_does_not_understand(arguments, words):
