@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 
 import pytest
 
@@ -485,19 +486,19 @@ if harness.TIER == "long":
         env = git_environment()
         run("git", "clone", "-q", ROOT, tmp_path / "one", env=env)
         run(tmp_path / "one" / "deploy" / "release", "--no-images", tmp_path / "first", env=env)
-        other = tmp_path / "other"
-        run("git", "clone", "-q", tmp_path / "one", other / "a-clone-of-another-name", env=env)
-        (other / "tmp").mkdir()
-        nobody = []
-        if os.geteuid() == 0:
-            run("chown", "-R", "65534:65534", other)
-            nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-            for folder in (tmp_path, *tmp_path.parents):  # pytest's folders are its user's alone
-                folder.chmod(folder.stat().st_mode | 0o011)
-        env |= {"TZ": "Asia/Tokyo", "LC_ALL": "C", "TMPDIR": str(other / "tmp"), "HOME": str(other)}
-        run(*nobody, "sh", "-c", 'umask 027; exec "$@"', "sh", other / "a-clone-of-another-name/deploy/release", "--no-images", other / "out", env=env)
-        assert sums(other / "out") == sums(tmp_path / "first")
-        assert len(sums(tmp_path / "first")) == 4
+        # pytest's folders are its user's alone.
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
+            other = pathlib.Path(work) / "other"
+            run("git", "clone", "-q", tmp_path / "one", other / "a-clone-of-another-name", env=env)
+            (other / "tmp").mkdir()
+            nobody = []
+            if os.geteuid() == 0:
+                run("chown", "-R", "65534:65534", work)
+                nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            env |= {"TZ": "Asia/Tokyo", "LC_ALL": "C", "TMPDIR": str(other / "tmp"), "HOME": str(other)}
+            run(*nobody, "sh", "-c", 'umask 027; exec "$@"', "sh", other / "a-clone-of-another-name/deploy/release", "--no-images", other / "out",
+                env=env)
+            assert sums(other / "out") == sums(tmp_path / "first") and len(sums(tmp_path / "first")) == 4
 
 
 # ---- a clean system: half a minute and packages from the network ----
