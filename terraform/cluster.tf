@@ -32,7 +32,7 @@ locals {
 resource "aws_ecr_repository" "this" {
   for_each = toset(var.create_repositories ? ["supervisor", "worker"] : [])
 
-  name                 = "${var.name}/${each.key}"
+  name                 = "${var.name}/sluice-${each.key}"
   image_tag_mutability = "IMMUTABLE"
   force_delete         = true
   tags                 = var.tags

@@ -9,7 +9,7 @@ locals {
   # Whose telemetry the supervisor takes.
   telemetry_clients = { for key, client in merge(
     { for role, group in aws_security_group.this : role => { id = group.id, description = "Telemetry of the workers" } if role == "worker" },
-    { for index, id in try(var.telemetry.client_security_group_ids, []) : index => { id = id, description = "Telemetry of tasks of existing services" } },
+    { for index, id in flatten(var.telemetry[*].client_security_group_ids) : index => { id = id, description = "Telemetry of tasks of existing services" } },
   ) : key => client if var.telemetry != null }
 }
 

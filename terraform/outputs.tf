@@ -46,6 +46,11 @@ output "repository_urls" {
   value       = { for role, repository in aws_ecr_repository.this : role => repository.repository_url }
 }
 
+output "image_prefix" {
+  description = "The same for deploy/build-images --prefix: what stands before sluice-supervisor and sluice-worker; null without repositories."
+  value       = try(trimsuffix(aws_ecr_repository.this["supervisor"].repository_url, "sluice-supervisor"), null)
+}
+
 output "worker_environment" {
   description = "What a service that is there already has to have in its task definition's environment."
   value       = local.worker_environment

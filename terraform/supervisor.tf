@@ -151,5 +151,6 @@ resource "aws_ecs_service" "supervisor" {
     }
   }
 
-  depends_on = [aws_iam_role_policy.this, aws_ecs_cluster_capacity_providers.this]
+  # It comes after the services that it scales, and leaves before them: what is destroyed is not scaled out.
+  depends_on = [aws_iam_role_policy.this, aws_ecs_cluster_capacity_providers.this, aws_ecs_service.worker]
 }

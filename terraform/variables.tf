@@ -54,7 +54,7 @@ variable "container_insights" {
 }
 
 variable "create_repositories" {
-  description = "Whether ECR repositories NAME/supervisor and NAME/worker are made, for images that are not given by name."
+  description = "Whether ECR repositories NAME/sluice-supervisor and NAME/sluice-worker are made, for images that are not given by name."
   type        = bool
   default     = true
 }

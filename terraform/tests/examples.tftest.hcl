@@ -1,4 +1,4 @@
-# terraform test: each example is applied to a provider that only pretends.
+# terraform test: each example is applied to a provider that only pretends; one configuration more is planned.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -70,5 +70,16 @@ run "multi_fleet" {
   assert {
     condition     = jsondecode(output.configuration).fleets[0].policy.steps[2] == { above = 5000, to = 100 }
     error_message = "numbers stay numbers"
+  }
+}
+
+run "own_resources" {
+  command = plan
+  module {
+    source = "./tests/own-resources"
+  }
+  assert {
+    condition     = output.worker_services == { orders = "sluice-orders" }
+    error_message = "a plan can be made before keys, secrets and groups are"
   }
 }

@@ -84,6 +84,10 @@ run "defaults" {
     error_message = "nothing is let in without telemetry"
   }
   assert {
+    condition     = [for r in aws_ecr_repository.this : r.name] == ["sluice/sluice-supervisor", "sluice/sluice-worker"]
+    error_message = "repositories are named as deploy/build-images names images"
+  }
+  assert {
     condition     = alltrue([for r in aws_ecr_repository.this : r.image_scanning_configuration[0].scan_on_push])
     error_message = "images are scanned"
   }

@@ -1,5 +1,6 @@
 """What there is on this machine to check Terraform with, and how it is called: Terraform or OpenTofu with a provider that
-was put into a folder beforehand, moto's server, and Node with HashiCorp's parser. Nothing is downloaded here."""
+was put into a folder beforehand, moto's server, and Node with HashiCorp's parser. Nothing is downloaded here. Run by itself,
+it says which of them judge."""
 import functools
 import glob
 import json
@@ -34,6 +35,12 @@ def mirror():
 def terraform():
     """Terraform's or OpenTofu's program, or None; without a provider it is none."""
     return (shutil.which("terraform") or shutil.which("tofu")) if mirror() else None
+
+
+def judges():
+    if not terraform():
+        return "tfcheck.js alone, HashiCorp's parser and the provider's schema: no Terraform with a provider here"
+    return f"tfcheck.js, and {terraform()} with the provider in {mirror()}" + ("" if LONG else "; not applied, which --long does")
 
 
 def node():
@@ -92,3 +99,7 @@ class Workspace:
     def validate(self):
         """Its diagnostics."""
         return json.loads(self.run("validate", "-json").stdout)["diagnostics"]
+
+
+if __name__ == "__main__":
+    print(f"judges of terraform/: {judges()}")

@@ -2,6 +2,7 @@
 only, and where Terraform is present."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -149,7 +150,22 @@ def test_applied_scaled_planned_again_and_destroyed(applied, moto, tmp_path, spa
     wait_until(lambda: desired() == 2, 300, "the desired count to be the minimum")
     supervisor.signal(signal.SIGTERM)
     assert supervisor.wait(60) == 0, supervisor.stderr()[-4000:]
-    applied.good("destroy", "-auto-approve", "-no-color", "-parallelism=20", timeout_s=APPLY_S)
+
+    # To leave without the queues, as README.md has it: they are forgotten, and then not destroyed.
+    kept = [line for line in applied.good("state", "list").splitlines() if re.search("[.]aws_(sqs|sns)_", line)]
+    assert sorted(one.split(".")[2] + "." + one.split(".")[3].split("[")[0] for one in kept if not one.startswith("module.sluice.data.")) == [
+        "aws_sns_topic.work", "aws_sns_topic_policy.work", "aws_sns_topic_subscription.work", "aws_sqs_queue.dead_letter", "aws_sqs_queue.work",
+        "aws_sqs_queue_policy.dead_letter", "aws_sqs_queue_policy.work"]
+    shutil.copytree(applied.folder, tmp_path / "leaving", symlinks=True)
+    leaving = Workspace(tmp_path / "leaving", tmp_path)
+    leaving.good("state", "rm", *kept)
+    leaving.good("plan", "-destroy", "-out=away", "-no-color", timeout_s=APPLY_S)
+    going = {row["address"].split(".")[2] for row in json.loads(leaving.good("show", "-json", "away"))["resource_changes"] if row["change"]["actions"] == ["delete"]}
+    assert "aws_ecs_service" in going and not [one for one in going if one.startswith(("aws_sqs_", "aws_sns_"))]
+
+    told = applied.good("destroy", "-auto-approve", "-no-color", "-parallelism=20", timeout_s=APPLY_S)
+    # The supervisor leaves first: what is destroyed is not scaled out.
+    assert told.index("aws_ecs_service.supervisor: Destruction complete") < told.index('aws_ecs_service.worker["orders"]: Destroying...')
     assert sqs.list_queues().get("QueueUrls", []) == []
     assert [one for one in ecs.list_clusters()["clusterArns"] if one.endswith("/sluice")] == [] or \
         ecs.describe_clusters(clusters=["sluice"])["clusters"][0]["status"] == "INACTIVE"

@@ -9,7 +9,7 @@ import pytest
 
 from faults import FAULTS, SYNTAX, WRONG
 from harness import BIN
-from means import HERE, LONG, MODULE, PATIENCE_S, QUICK, ROOT, Workspace, copy_module, mirror, put_mocks_in, terraform, tfcheck
+from means import HERE, LONG, MODULE, PATIENCE_S, QUICK, ROOT, Workspace, copy_module, judges, put_mocks_in, terraform, tfcheck
 
 EXAMPLES = sorted((MODULE / "examples").iterdir())
 # Elsewhere the parser-level checks judge alone, and test_means says so.
@@ -26,7 +26,7 @@ def workspace(tmp_path_factory):
 
 def test_means(capsys):
     with capsys.disabled():
-        print(f" [judges: tfcheck.js{f', {terraform()} with the provider in {mirror()}' if terraform() else ' alone, no Terraform here'}] ", end="")
+        print(f" [judges: {judges()}] ", end="")
 
 
 # ---- without Terraform ----
@@ -63,6 +63,11 @@ def test_workers_are_scaled_by_nobody_else():
     assert "appautoscaling" not in text and "allow_autoscaling" not in text
     worker = (MODULE / "worker.tf").read_text()
     assert "ignore_changes = [desired_count]" in worker[worker.index('resource "aws_ecs_service" "worker"'):]
+
+
+def test_the_images_are_of_this_version():
+    default = re.search(r'variable "image_tag" \{.*?default += "(.*?)"', (MODULE / "variables.tf").read_text(), re.DOTALL)[1]
+    assert default == (ROOT / "VERSION").read_text().strip()
 
 
 def test_nothing_of_a_machine_is_kept():
@@ -167,7 +172,7 @@ def states(workspace):
         if popen.returncode != 0:
             faults.append((name, popen.returncode, err))
     assert faults == []
-    assert passed >= (36 if LONG else 11)
+    assert passed >= (37 if LONG else 12)
     return made
 
 

@@ -17,13 +17,14 @@ provider "aws" {
 module "sluice" {
   source = "../.."
 
-  name            = "flash-sale"
-  vpc_id          = var.vpc_id
-  subnet_ids      = var.subnet_ids
-  execute_command = true
-  supervisor      = { count = 2, architecture = "ARM64" }
-  telemetry       = { token_arn = var.telemetry_token_arn }
-  alarm_actions   = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
+  name             = "flash-sale"
+  vpc_id           = var.vpc_id
+  subnet_ids       = var.subnet_ids
+  assign_public_ip = var.public_subnets
+  execute_command  = true
+  supervisor       = { count = 2, architecture = var.architecture }
+  telemetry        = { token_arn = var.telemetry_token_arn }
+  alarm_actions    = var.alarm_topic_arn == null ? [] : [var.alarm_topic_arn]
 
   fleets = {
     orders = {
@@ -32,7 +33,7 @@ module "sluice" {
       capacity = { min = 2, target = 25, max = 30 }
       policy   = { scale_out_above = 20, scale_in_below = 5, scale_in_after = "5m", cooldown = "60s" }
       worker = {
-        architecture     = "ARM64"
+        architecture     = var.architecture
         quarantine_after = 10
         environment      = { PAYMENT_SLOTS = "5" }
       }

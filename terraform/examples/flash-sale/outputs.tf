@@ -13,7 +13,7 @@ output "topic_arn" {
   value       = module.sluice.topic_arns["orders"]
 }
 
-output "repository_urls" {
-  description = "Where the images are pushed to."
-  value       = module.sluice.repository_urls
+output "image_prefix" {
+  description = "For deploy/build-images --prefix, and where the images are pushed to."
+  value       = module.sluice.image_prefix
 }

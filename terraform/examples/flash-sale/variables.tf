@@ -10,8 +10,20 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Private subnets with a way to AWS's APIs."
+  description = "Subnets with a way to AWS's APIs."
   type        = list(string)
+}
+
+variable "public_subnets" {
+  description = "Whether these are subnets with an internet gateway and no NAT, such as those of a default VPC."
+  type        = bool
+  default     = false
+}
+
+variable "architecture" {
+  description = "X86_64 or ARM64: what the images are built for. ARM64 costs a fifth less."
+  type        = string
+  default     = "X86_64"
 }
 
 variable "telemetry_token_arn" {
