@@ -17,6 +17,7 @@
 #include "aws/target.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/loop.h"
 #include "base/random.h"
 #include "base/version.h"
@@ -25,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 enum {
     CONNECTIONS_DEFAULT = 50,

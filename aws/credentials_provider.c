@@ -11,6 +11,7 @@
 #include "aws/profile.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/version.h"
@@ -18,7 +19,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 enum { CONNECT_TIMEOUT_MS = 1000, CONNECTIONS_MAX = 2 };
 

@@ -7,6 +7,7 @@
 #include "aws/http_sockets.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/loop.h"
 
 #include <curl/curl.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 static const long CONNECTION_AGE_MAX_S = 600;
 

@@ -5,9 +5,10 @@
 #ifndef SLUICE_AWS_HTTP_SOCKETS_H
 #define SLUICE_AWS_HTTP_SOCKETS_H
 
+#include "base/list.h"
+
 #include <curl/curl.h>
 #include <stdbool.h>
-#include <sys/queue.h>
 
 struct event_base;
 struct http_socket;

@@ -9,12 +9,12 @@
 #include "aws/endpoint.h"
 #include "aws/sigv4.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/strbuf.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 /* What requests of one operation within one second have in common: all but the hashes of their bodies. */
 struct aws_prepared {

@@ -5,8 +5,9 @@
 #ifndef SLUICE_BASE_CHILD_WAIT_H
 #define SLUICE_BASE_CHILD_WAIT_H
 
+#include "base/list.h"
+
 #include <stdbool.h>
-#include <sys/queue.h>
 #include <sys/types.h>
 
 enum { CHILD_STATUS_LOST = -1 };

@@ -10,13 +10,13 @@
 #ifndef SLUICE_LOCALAWS_ECS_ENGINE_H
 #define SLUICE_LOCALAWS_ECS_ENGINE_H
 
+#include "base/list.h"
 #include "localaws/ecs_error.h"
 #include "localaws/heap.h"
 #include "localaws/strmap.h"
 
 #include <jansson.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 enum {
     ECS_ID_BYTES = 33,   /* 32 hex digits and NUL: task ids */

@@ -14,11 +14,11 @@
 #define SLUICE_SUPERVISOR_CALL_GATE_H
 
 #include "base/jsonw.h"
+#include "base/list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 struct event_base;
 struct call_gate;

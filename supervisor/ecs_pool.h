@@ -12,10 +12,10 @@
 #include "aws/autoscaling.h"
 #include "aws/ecs.h"
 #include "base/jsonw.h"
+#include "base/list.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 struct event_base;
 struct ecs_pool;

@@ -13,12 +13,12 @@
 #define SLUICE_WORKER_CHILD_GROUPS_H
 
 #include "base/child.h"
+#include "base/list.h"
 #include "base/strbuf.h"
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/queue.h>
 #include <sys/types.h>
 
 struct child_groups {

@@ -9,8 +9,9 @@
 #ifndef SLUICE_WORKER_KNOWN_H
 #define SLUICE_WORKER_KNOWN_H
 
+#include "base/list.h"
+
 #include <stddef.h>
-#include <sys/queue.h>
 
 struct message;
 

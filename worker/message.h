@@ -7,12 +7,12 @@
 #define SLUICE_WORKER_MESSAGE_H
 
 #include "aws/sqs.h"
+#include "base/list.h"
 #include "worker/lease.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 struct group;
 struct known_entry;

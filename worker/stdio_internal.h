@@ -8,6 +8,7 @@
 #ifndef SLUICE_WORKER_STDIO_INTERNAL_H
 #define SLUICE_WORKER_STDIO_INTERNAL_H
 
+#include "base/list.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
 #include "worker/child_groups.h"
@@ -18,7 +19,6 @@
 
 #include <pthread.h>
 #include <stdbool.h>
-#include <sys/queue.h>
 
 enum call_stage { CALL_WAITING, CALL_SENT, CALL_DONE };
 

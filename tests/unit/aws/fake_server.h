@@ -7,6 +7,7 @@
 #define SLUICE_TESTS_UNIT_AWS_FAKE_SERVER_H
 
 #include "base/alloc.h"
+#include "base/list.h"
 #include "base/loop.h"
 #include "base/strbuf.h"
 
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
