@@ -13,20 +13,10 @@
 
 enum { SMALL_FILE_MAX = 65536 };
 
-static int64_t soft_limit(__rlimit_resource_t resource)
+/* -1: none. */
+static int64_t known_limit(rlim_t limit)
 {
-    struct rlimit limit;
-    if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > INT64_MAX)
-        return -1;
-    return (int64_t)limit.rlim_cur;
-}
-
-static int64_t hard_limit(__rlimit_resource_t resource)
-{
-    struct rlimit limit;
-    if (getrlimit(resource, &limit) != 0 || limit.rlim_max == RLIM_INFINITY || limit.rlim_max > INT64_MAX)
-        return -1;
-    return (int64_t)limit.rlim_max;
+    return limit == RLIM_INFINITY || limit > INT64_MAX ? -1 : (int64_t)limit;
 }
 
 /* A file that holds a number or "max"; -1 for the latter, or when there is none. */
@@ -115,9 +105,14 @@ static int64_t least_of(int64_t a, int64_t b)
 
 void host_facts_read(struct host_facts *ret_facts)
 {
+    struct rlimit processes = {.rlim_cur = RLIM_INFINITY};
+    struct rlimit files = {.rlim_max = RLIM_INFINITY};
+    if (geteuid() != 0) /* root is not bound by it */
+        (void)getrlimit(RLIMIT_NPROC, &processes);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
     *ret_facts = (struct host_facts){
-        .nproc = geteuid() == 0 ? -1 : soft_limit(RLIMIT_NPROC),
-        .nofile = hard_limit(RLIMIT_NOFILE),
+        .nproc = known_limit(processes.rlim_cur),
+        .nofile = known_limit(files.rlim_max),
         .pids_max = group_limit("pids", "pids.max"),
         .memory_max =
             least_of(group_limit("memory", "memory.max"), group_limit("memory", "memory.limit_in_bytes")),

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/signal_name.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -207,7 +208,7 @@ int child_groups_exit_fd(pid_t pid)
 
 void child_groups_describe(int status, struct strbuf *out)
 {
-    const char *name = WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : NULL;
+    const char *name = WIFSIGNALED(status) ? signal_name(WTERMSIG(status)) : NULL;
     if (WIFEXITED(status))
         strbuf_appendf(out, "exit %d", WEXITSTATUS(status));
     else if (name != NULL)

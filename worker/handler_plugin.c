@@ -62,11 +62,12 @@ static entry_fn *load(const char *file, struct err *err)
     }
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (object == NULL) {
-        /* dlerror() begins with the path, or with that of a library which is missing. */
+        /* What the loader says after "PATH: "; some put words of their own in front. Of a library that is
+         * missing it says all that it says. */
         const char *text = dlerror();
+        const char *at = strstr(text, path);
         size_t len = strlen(path);
-        bool repeats = strncmp(text, path, len) == 0 && strncmp(text + len, ": ", 2) == 0;
-        (void)err_set(err, "%s", repeats ? text + len + 2 : text);
+        (void)err_set(err, "%s", at != NULL && strncmp(at + len, ": ", 2) == 0 ? at + len + 2 : text);
         free(path);
         return NULL;
     }

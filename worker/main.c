@@ -46,8 +46,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "sluice-worker: %s\n", err.text);
         return EXIT_CODE_CONFIG;
     }
-    /* An arena for each of 100 threads would cost more memory than their messages. */
+#ifdef M_ARENA_MAX /* glibc: an arena for each of 100 threads would cost more memory than their messages */
     (void)mallopt(M_ARENA_MAX, 2);
+#endif
     runtime_block_signals();
     switch (settings_load(&settings, argc, argv, &err)) {
     case SETTINGS_HELP:

@@ -10,6 +10,7 @@
 #include "base/exitcode.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/signal_name.h"
 #include "worker/channel.h"
 #include "worker/core.h"
 #include "worker/dispatch.h"
@@ -305,12 +306,6 @@ void runtime_block_signals(void)
     (void)sigdelset(&all, SIGTRAP);
     (void)sigdelset(&all, SIGTSTP);
     (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
-}
-
-static const char *signal_name(int number)
-{
-    const char *name = sigabbrev_np(number);
-    return name != NULL ? name : "?";
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)

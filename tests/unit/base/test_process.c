@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/process.h"
+#include "base/signal_name.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -136,6 +137,19 @@ START_TEST(the_limit_of_files_is_raised_to_the_hard_one)
 }
 END_TEST
 
+START_TEST(signals_have_their_names_with_every_c_library)
+{
+    ck_assert_str_eq(signal_name(SIGTERM), "TERM");
+    ck_assert_str_eq(signal_name(SIGSYS), "SYS");
+    for (int number = 1; number < 32; number++) /* Linux: 1 to 31 are named ones */
+        ck_assert_msg(signal_name(number) != NULL, "%d", number);
+    ck_assert_ptr_null(signal_name(0));
+    ck_assert_ptr_null(signal_name(-1));
+    ck_assert_ptr_null(signal_name(32));
+    ck_assert_ptr_null(signal_name(SIGRTMAX));
+}
+END_TEST
+
 UNIT_MAIN("process", closed_standard_files_become_dev_null_and_open_ones_stay,
           signals_are_as_if_nobody_had_touched_them, core_dumps_are_off_unless_asked_for,
-          the_limit_of_files_is_raised_to_the_hard_one)
+          the_limit_of_files_is_raised_to_the_hard_one, signals_have_their_names_with_every_c_library)
