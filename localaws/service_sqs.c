@@ -227,6 +227,6 @@ void service_on_sqs_request(struct turn *turn, struct slice target)
         service_refuse(turn, &failure);
         return;
     }
-    turn->op = op;
+    turn->op = (int)op;
     service_begin(turn, queue_name_of(turn));
 }

@@ -320,7 +320,7 @@ START_TEST(bad_rules_are_refused_whole_with_what_is_allowed)
 }
 END_TEST
 
-static int64_t firings(const char *rule, enum sqs_op op, const char *queue, int tries)
+static int64_t firings(const char *rule, int op, const char *queue, int tries)
 {
     struct faults faults = {.rules = NULL};
     struct fault_plan plan;

@@ -344,7 +344,7 @@ static struct config_queue g_queue;
 static void make_sensors(enum config_cloudwatch_mode mode)
 {
     g_queue = (struct config_queue){
-        .cloudwatch = {.mode = mode, .period_ms = MINUTE_MS, .windows = 5, .max_age_ms = 6 * MINUTE_MS}};
+        .cloudwatch = {.mode = (int)mode, .period_ms = MINUTE_MS, .windows = 5, .max_age_ms = 6 * MINUTE_MS}};
     g_sensors = fleet_sensors_new(
         &(struct fleet_sensors_options){.fleet = "orders", .queue = &g_queue, .pool = g_pool});
     fleet_sensors_set_url(g_sensors, "http://127.0.0.1/123456789012/orders");

@@ -384,8 +384,8 @@ END_TEST
 START_TEST(lines_that_are_no_acknowledgement_are_refused)
 {
     static const char *const lines[] = {"", "{", "[]", "{\"order_id\":\"a\"}",
-                                        "{\"order_id\":1,\"message_id\":\"m\",\"kind\":\"plain\",\"t_ms\":1,"
-                                        "\"due_ms\":1,\"resent\":false}"};
+                                        ("{\"order_id\":1,\"message_id\":\"m\",\"kind\":\"plain\",\"t_ms\":1,"
+                                         "\"due_ms\":1,\"resent\":false}")};
     struct demo_books books = DEMO_BOOKS_INIT;
     struct err err;
 
