@@ -296,6 +296,22 @@ def test_images_are_exported_and_dated(tmp_path, builder, exported):
     assert tidy.split()[-1] == f"{tmp_path}/sluice-worker-1.2.3-arm64.docker.tar.gz"
 
 
+@pytest.mark.parametrize("arguments, words", [
+    ((), "packages of 20260824T000000Z from http://snapshot.debian.org/archive (out of reach: --snapshot-url MIRROR, --snapshot none)"),
+    (("--snapshot-url", "http://mirror.example", "--base", "own:1"), "the base own:1 (out of reach: --make-base, --base) and packages of "
+     "20260824T000000Z from http://mirror.example ("),
+    (("--snapshot", "none"), "packages of the base's own sources ("),
+])
+def test_a_failed_build_names_what_it_wanted_from_elsewhere(tmp_path, arguments, words):
+    builder = tmp_path / "buildah"
+    builder.write_text("#!/bin/sh\necho 'E: Unable to locate package' >&2\nexit 100\n")
+    builder.chmod(0o755)
+    done = build_images("--builder", "buildah", "--tag", "1", *arguments, "worker", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode == 70 and done.stdout == ""
+    assert "E: Unable to locate package" in done.stderr and "build-images: sluice-worker:1 was not built" in done.stderr
+    assert words in done.stderr
+
+
 def test_a_date_that_is_none_is_refused():
     done = build_images("--print", "--builder", "buildah", SOURCE_DATE_EPOCH="today")
     assert done.returncode == 64 and "SOURCE_DATE_EPOCH=today: want seconds since 1970" in done.stderr
