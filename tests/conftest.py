@@ -8,12 +8,27 @@ LEFT_OUT = pytest.StashKey[int]()
 
 def is_left_out(item):
     where = item.get_closest_marker("only_where")
-    return (where and not where.args[0]) or (harness.SANITIZED and item.get_closest_marker("full_speed"))
+    return ((where and not where.args[0]) or (harness.SANITIZED and item.get_closest_marker("full_speed")) or
+            (harness.TIER == "quick" and item.get_closest_marker("slow")))
 
 
+def of_one_process(item):
+    """What a module makes once, all tests that use it share, also when a session has several processes."""
+    fixtures = item._fixtureinfo.name2fixturedefs  # pylint: disable=protected-access
+    shared = sorted(name for name, found in fixtures.items() if found[-1].scope == "module")
+    return f"{item.module.__name__}:{shared[0]}" if shared else None
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(config, items):
     """Scenarios that need the machine at full speed are left out under a sanitizer: others cover the same code there. So
-    are those that need a program which no installation of ours brings; the suite says what judged instead."""
+    are those that need a program which no installation of ours brings; the suite says what judged instead. Slow ones are
+    left out of the quick tier, and begin first in the others, so that nobody waits for them at the end."""
+    for item in items:
+        group = of_one_process(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     left_out = [item for item in items if is_left_out(item)]
     if left_out:
         items[:] = [item for item in items if item not in left_out]

@@ -2,6 +2,9 @@
 import json
 import pathlib
 
+import pytest
+
+import harness
 from harness import wait_until
 from worker_harness import Shop, Worker
 
@@ -22,6 +25,12 @@ KINDS = {
     "entry_error": {"kind": "entry_error", "probability": 0.7, "count": 6},
 }
 OPERATIONS = ("ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
+
+
+def kinds(names=KINDS):
+    """Cases for a handler's test of faults. A request that hangs takes its whole time limit, whatever the handler is:
+    test_worker_faults.py shows that in the quick tier, too."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name == "hang" else name for name in harness.some(names)]
 
 
 class Handled:

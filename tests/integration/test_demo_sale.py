@@ -74,6 +74,7 @@ def test_the_chart_is_well_formed_and_draws_every_curve(sale):
 
 
 @pytest.mark.full_speed
+@pytest.mark.slow
 def test_malformed_orders_end_in_the_dead_letter_queue_and_only_they(tmp_path):
     report, text = demo(tmp_path, "--duration", "10s", "--rate", 20, "--malformed", 0.05, "--max", 4, "--sns", 1)
     assert report["sent"] == 200

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import harness
-from handler_harness import KINDS, OPERATIONS
+from handler_harness import KINDS, OPERATIONS, kinds
 from harness import wait_until
 from worker_harness import Shop, Worker
 
@@ -102,7 +102,7 @@ def test_the_installed_worker_runs_the_example(spawn, shop, prefix, archive):
     assert archived(shop) == {"one": 1}
 
 
-@pytest.mark.parametrize("name", ["error-after", "hang", "reset", "throttle", "truncate"])
+@pytest.mark.parametrize("name", kinds(["error-after", "hang", "reset", "throttle", "truncate"]))
 def test_a_fault_of_sqs_loses_and_doubles_nothing(spawn, shop, archive, name):
     sent = [f"body-{i}" for i in range(60)]
     shop.send(sent)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import harness
-from handler_harness import EXAMPLES, KINDS, OPERATIONS, Handled, lives, wait_gone
+from handler_harness import EXAMPLES, KINDS, OPERATIONS, Handled, kinds, lives, wait_gone
 from harness import wait_until
 from worker_harness import envelope, order
 
@@ -53,7 +53,7 @@ def test_the_examples_handle_every_order_once(spawn, localaws, tmp_path, argv, a
     assert sum(handled.shop.counts()) == 1
 
 
-@pytest.mark.parametrize("name", harness.some(KINDS))
+@pytest.mark.parametrize("name", kinds())
 def test_a_fault_loses_and_doubles_nothing(spawn, localaws, tmp_path, name):
     handled = Handled(spawn, localaws, tmp_path)
     sent = handled.shop.send_orders(30)

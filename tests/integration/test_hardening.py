@@ -12,6 +12,8 @@ import pytest
 
 from harness import BIN
 
+pytestmark = pytest.mark.full_speed
+
 PROGRAMS = ["sluice", "sluice-worker", "sluice-localaws"]
 
 PT_LOAD, PT_DYNAMIC, PT_GNU_STACK, PT_GNU_RELRO = 1, 2, 0x6474E551, 0x6474E552

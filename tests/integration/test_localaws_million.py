@@ -1,9 +1,14 @@
 """A million messages through one queue: none is lost, none is invented, and each is handed out once."""
 import os
 import re
+
+import pytest
+
 import socket
 
 from localaws_client import Raw, json_request
+
+pytestmark = pytest.mark.full_speed
 
 SANITIZED = "SLUICE_SANITIZED" in os.environ  # memory and speed are the sanitizer's then
 COUNT = 50_000 if SANITIZED else {"quick": 100_000, "long": 2_000_000}.get(os.environ.get("SLUICE_TEST_TIER"), 1_000_000)

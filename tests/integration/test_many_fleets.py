@@ -136,6 +136,7 @@ def started_at_first_answer(world, config):
         process.kill()
 
 
+@pytest.mark.slow
 def test_a_thousand_fleets_at_one_hertz(many, capsys):
     world = many(FLEETS)
     fleets = [world.fleet(name, local=i % LOCAL_SHARE == 0) for i, name in enumerate(world.names)]
@@ -170,6 +171,7 @@ def test_a_thousand_fleets_at_one_hertz(many, capsys):
     assert supervisor.stop(timeout_s=120) == 0
 
 
+@pytest.mark.slow
 def test_queues_that_hang_leave_the_others_their_rate(many):
     count, hanging = 200, 80  # more than there are places for quick calls
     speed = harness.speed(4)

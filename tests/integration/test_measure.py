@@ -12,6 +12,8 @@ import harness
 from harness import BIN, wait_until
 from demo_harness import programs_of
 
+pytestmark = pytest.mark.full_speed
+
 KEYS = """threads true_rate apparent_rate duplicates peak_visible drained_s cpu_s peak_rss_kb limit_rate share_of_limit
 completed deleted undeleted payments process_threads""".split()
 
@@ -64,7 +66,7 @@ def test_the_text_has_a_line_for_each_row_and_the_published_figures(tmp_path):
     assert "20 threads, 10 orders" in done.stderr
 
 
-@pytest.mark.full_speed
+@pytest.mark.slow
 def test_many_naive_pollers_pay_twice_or_leave_messages(tmp_path):
     report = measure(tmp_path, "--naive", "--threads", "40", "--orders", 400)
     row, = report["rows"]
@@ -88,7 +90,7 @@ def test_one_naive_poller_that_goes_one_by_one_pays_each_order_once(tmp_path):
     assert row["limit_rate"] == 1 and row["concurrency_max"] == 1
 
 
-@pytest.mark.full_speed
+@pytest.mark.slow
 def test_a_naive_consumer_that_does_not_come_to_an_end_is_stopped(tmp_path):
     # A payment outlasts the visibility timeout: all but the first few deletes are void.
     report = measure(tmp_path, "--naive", "--threads", 4, "--orders", 8, "--slots", 1, "--service-time", "20s",

@@ -22,6 +22,8 @@ import cyclonedx
 import harness
 from harness import BIN
 
+pytestmark = [pytest.mark.slow, pytest.mark.full_speed]
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = ["sluice", "sluice-worker", "sluice-localaws"]
 ROLES = ["supervisor", "worker", "localaws"]

@@ -8,6 +8,8 @@ import pytest
 import harness
 from harness import BIN
 
+pytestmark = pytest.mark.full_speed
+
 SOURCE = ["--rate", "60", "--per-worker", "1.67,1.83,2.48", "--price-per-worker", "5"]
 
 

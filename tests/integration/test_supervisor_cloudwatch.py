@@ -67,6 +67,7 @@ def wait_source(supervisor, source):
     return supervisor.wait_fleet(lambda f: f["sensors"]["depth_source"] == source, f"the depth by {source}")
 
 
+@pytest.mark.slow
 def test_a_throttled_sqs_gives_way_to_cloudwatch_which_grows_the_fleet_and_never_shrinks_it(world):
     supervisor = world.supervise(cloudwatch={"mode": "on"})
     assert supervisor.wait_ready(2)["sensors"]["depth_source"] == "sqs"

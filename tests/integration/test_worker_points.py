@@ -7,11 +7,15 @@ import signal
 import subprocess
 import urllib.request
 
+import pytest
+
 import harness
 from harness import wait_until
 from test_worker_metrics import get, metrics_url, parse_prometheus
 from web_app import WebApp
 from worker_harness import Shop, Worker, ledger, most_at_once, order
+
+pytestmark = [pytest.mark.slow, pytest.mark.full_speed]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
