@@ -378,7 +378,7 @@ def check_archive(path, name):
     when = datetime.datetime.fromtimestamp(commit_time(), datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert manifest["Config"] == hashlib.sha256(config).hexdigest() + ".json" and content == {}
     assert json.loads(config) == {"config": {"User": "10001", "Healthcheck": {"Test": ["CMD", "sluice", "health"]}},
-                                  "created": when, "history": [{"created_by": "x", "created": "2001-01-01T00:00:00Z"},
+                                  "created": when, "history": [{"created_by": "x", "created": when},
                                                                {"created_by": "y", "comment": "kept", "created": when}]}
 
 
