@@ -1,24 +1,11 @@
-/*
- * The running worker; see runtime.h. One thread (main) owns everything here. Long polls have an AWS client of
- * their own, apart from deletes and extensions, so that they can never hold back an acknowledgement.
- */
-#include "worker/runtime.h"
+/* The running worker: signals, start and end; see runtime.h. */
+#include "worker/runtime_internal.h"
 
 #include "aws/client.h"
-#include "aws/sqs.h"
 #include "base/clock.h"
 #include "base/exitcode.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/signal_name.h"
-#include "worker/channel.h"
-#include "worker/core.h"
-#include "worker/dispatch.h"
-#include "worker/pool.h"
-#include "worker/protection_agent.h"
-#include "worker/report.h"
-#include "worker/strangers.h"
-#include "worker/uplink.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -27,37 +14,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-struct runtime {
-    const struct settings *settings;
-    struct sluice_host host;
-    void *instance; /* of the handler */
-    uint32_t flags; /* of handler and instance */
-    struct event_base *base;
-    struct aws_credentials_provider *credentials;
-    struct aws_client *poll_client;
-    struct aws_client *ack_client;
-    struct dispatch dispatch;
-    struct pool *pool;
-    struct core core;
-    struct channel channel;
-    struct uplink *uplink; /* NULL: telemetry goes by the channel, or nowhere */
-    struct report *report;
-    struct metrics_calls calls;
-    struct strangers *strangers;         /* NULL: no orphans come here */
-    struct protection_agent *protection; /* NULL: not on ECS, or not wanted */
-    struct event *done_event;
-    struct event *signal_event;
-    int signal_fd;
-    struct loop_timer core_timer;
-    int64_t core_timer_ms; /* product time it is armed for; INT64_MAX: not armed */
-    struct loop_timer ready_timer;
-    int interrupts;
-    int ends_awaited; /* last calls that the end of the process waits for */
-
-    /* which parts exist, for the clean-up */
-    bool dispatch_made, core_made, timers_made;
-};
 
 /* ---- after every event ---- */
 
@@ -71,7 +27,7 @@ static void tell_protection(struct runtime *rt)
     protection_agent_set_busy(rt->protection, rt->core.held_count > 0 || !TAILQ_EMPTY(&rt->core.leased));
 }
 
-static void after_event(struct runtime *rt)
+void runtime_after_event(struct runtime *rt)
 {
     int64_t now_ms = clock_product_ms();
     int64_t due_ms = core_due_ms(&rt->core);
@@ -94,7 +50,7 @@ static void on_core_timer(void *arg)
     struct runtime *rt = arg;
     rt->core_timer_ms = INT64_MAX;
     core_on_wakeup(&rt->core, clock_product_ms());
-    after_event(rt);
+    runtime_after_event(rt);
 }
 
 static void on_messages_done(evutil_socket_t fd, short what, void *arg)
@@ -104,181 +60,7 @@ static void on_messages_done(evutil_socket_t fd, short what, void *arg)
     (void)what;
     pool_acknowledge(rt->pool);
     core_on_wakeup(&rt->core, clock_product_ms());
-    after_event(rt);
-}
-
-/* ---- the core's calls ---- */
-
-static void on_receive(void *arg, const struct aws_result *result, const struct sqs_receive_reply *reply)
-{
-    struct core_poll *poll = arg;
-    struct runtime *rt = poll->owner;
-    rt->calls.count[METRICS_receive_message][result->kind]++;
-    core_on_receive(&rt->core, poll, clock_product_ms(), result, reply);
-    after_event(rt);
-}
-
-static void op_receive(void *arg, struct core_poll *poll)
-{
-    struct runtime *rt = arg;
-    struct sqs_receive_request request = {
-        .queue_url = rt->settings->queue_url,
-        .max_messages = poll->asked,
-        .wait_s = poll->wait_s,
-        .visibility_timeout_s = rt->core.settings.visibility_s,
-        .system = (rt->flags & SLUICE_WANTS_ORIGIN) != 0 ? SQS_SYSTEM_ORIGIN : 0,
-        .message_attributes = (rt->flags & SLUICE_WANTS_ATTRIBUTES) != 0,
-        .attempt_id = poll->attempt_id[0] != '\0' ? poll->attempt_id : NULL,
-    };
-    if (rt->settings->fifo)
-        request.system |= SQS_SYSTEM_FIFO;
-    if (rt->settings->dlq_url != NULL) { /* they go there with the message */
-        request.message_attributes = true;
-        request.system |= SQS_SYSTEM_FIFO;
-    }
-    poll->owner = rt;
-    poll->call = sqs_receive_message(rt->poll_client, &request, on_receive, poll);
-}
-
-static void op_cancel(void *arg, struct core_poll *poll)
-{
-    (void)arg;
-    aws_call_cancel(poll->call);
-}
-
-static void on_batch(void *arg, const struct aws_result *result, const struct sqs_entry_result *results,
-                     size_t count)
-{
-    static const enum metrics_operation OPERATIONS[BATCH_KIND_MAX] = {
-        [BATCH_DELETE] = METRICS_delete_message_batch,
-        [BATCH_RELEASE] = METRICS_change_message_visibility_batch,
-        [BATCH_EXTEND] = METRICS_change_message_visibility_batch,
-        [BATCH_QUARANTINE] = METRICS_send_message_batch,
-    };
-    struct core_batch *batch = arg;
-    struct runtime *rt = batch->owner;
-    (void)count;
-    rt->calls.count[OPERATIONS[batch->kind]][result->kind]++;
-    core_on_batch(&rt->core, batch, clock_product_ms(), result, results);
-    after_event(rt);
-}
-
-static void op_send(void *arg, struct core_batch *batch)
-{
-    struct runtime *rt = arg;
-    size_t count = (size_t)batch->count;
-    const char *url = rt->settings->queue_url;
-    struct sqs_delete_entry deletes[SQS_BATCH_MAX];
-    struct sqs_visibility_entry changes[SQS_BATCH_MAX];
-    batch->owner = rt;
-    for (size_t i = 0; i < count; i++) {
-        deletes[i] = (struct sqs_delete_entry){.receipt_handle = batch->handles[i]};
-        changes[i] = (struct sqs_visibility_entry){.receipt_handle = batch->handles[i],
-                                                   .visibility_timeout_s = batch->seconds[i]};
-    }
-    if (batch->kind == BATCH_DELETE)
-        (void)sqs_delete_message_batch(rt->ack_client, url, deletes, count, on_batch, batch);
-    else
-        (void)sqs_change_message_visibility_batch(rt->ack_client, url, changes, count, on_batch, batch);
-}
-
-static void op_quarantine(void *arg, struct core_batch *batch, const struct sqs_send_entry *entries)
-{
-    struct runtime *rt = arg;
-    batch->owner = rt;
-    (void)sqs_send_message_batch(rt->ack_client, rt->settings->dlq_url, entries, (size_t)batch->count,
-                                 on_batch, batch);
-}
-
-static bool op_wake(void *arg)
-{
-    struct runtime *rt = arg;
-    return pool_wake(rt->pool);
-}
-
-/* ---- telemetry ---- */
-
-static void channel_stats(void *arg, struct telemetry_stats *ret_stats)
-{
-    struct runtime *rt = arg;
-    core_get_stats(&rt->core, clock_product_ms(), ret_stats);
-    if (rt->protection == NULL)
-        return;
-    ret_stats->protects_itself = protection_agent_state(rt->protection)->misses == 0;
-    ret_stats->is_protected = protection_agent_is_on(rt->protection);
-}
-
-static const struct histogram *histogram_of(const struct runtime *rt, enum telemetry_hist hist)
-{
-    const struct core_sensors *sensors = core_get_sensors(&rt->core);
-    switch (hist) {
-#define X(name)                                                                                              \
-    case TELEMETRY_HIST_##name:                                                                              \
-        return &sensors->name;
-        TELEMETRY_HISTS(X)
-#undef X
-    case TELEMETRY_HIST_MAX:
-        break;
-    }
-    abort();
-}
-
-static const struct histogram *channel_hist(void *arg, enum telemetry_hist hist)
-{
-    const struct runtime *rt = arg;
-    return histogram_of(rt, hist);
-}
-
-static void report_view(void *arg, struct metrics_view *view)
-{
-    struct runtime *rt = arg;
-    core_get_stats(&rt->core, clock_product_ms(), &view->stats);
-    for (int i = 0; i < TELEMETRY_HIST_MAX; i++)
-        view->hists[i] = histogram_of(rt, (enum telemetry_hist)i);
-    view->calls = rt->calls;
-    view->draining = rt->core.stage != CORE_RUNNING;
-    view->strangers_reaped = strangers_reaped(rt->strangers);
-    if (rt->protection == NULL)
-        return;
-    const struct protection *protection = protection_agent_state(rt->protection);
-    view->is_protected = protection_agent_is_on(rt->protection);
-    view->protection_failures = protection->failures;
-    view->protection_refusals = protection->refusals;
-}
-
-static void channel_limit(void *arg, int64_t limit)
-{
-    struct runtime *rt = arg;
-    core_set_limit(&rt->core, clock_product_ms(), limit);
-    after_event(rt);
-}
-
-static void channel_closed(void *arg)
-{
-    struct runtime *rt = arg;
-    core_drain(&rt->core, clock_product_ms(), "supervisor gone");
-    after_event(rt);
-}
-
-/* Ready means that the first receive has been handed to the network, not only asked for: credentials come
- * first. */
-static void on_ready_timer(void *arg)
-{
-    struct runtime *rt = arg;
-    struct aws_client_stats stats;
-    if (rt->core.stage != CORE_RUNNING)
-        return;
-    aws_client_get_stats(rt->poll_client, &stats);
-    if (stats.attempts == 0) {
-        loop_timer_arm_real_ms(&rt->ready_timer, 1);
-        return;
-    }
-    channel_send_ready(&rt->channel, rt->host.worker, (int)rt->settings->threads, rt->core.capacity);
-    if (rt->uplink != NULL)
-        uplink_start(rt->uplink, (int)rt->settings->threads, rt->core.capacity);
-    LOG(LOG_INFO, "ready", LOG_STR("handler", rt->settings->handler->name),
-        LOG_INT("threads", rt->settings->threads), LOG_INT("capacity", rt->core.capacity),
-        LOG_STR("queue_url", rt->settings->queue_url));
+    runtime_after_event(rt);
 }
 
 /* ---- signals ---- */
@@ -321,7 +103,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
         else
             core_drain(&rt->core, clock_product_ms(), name);
     }
-    after_event(rt);
+    runtime_after_event(rt);
 }
 
 static struct event *watch(struct runtime *rt, int fd, event_callback_fn fn)
@@ -335,7 +117,7 @@ static struct event *watch(struct runtime *rt, int fd, event_callback_fn fn)
 
 /* ---- start ---- */
 
-static int fail(const char *what, const struct err *err, int code)
+int runtime_fail(const char *what, const struct err *err, int code)
 {
     LOG(LOG_ERROR, what, LOG_STR("error", err->text), LOG_INT("exit_code", code));
     return code;
@@ -354,13 +136,13 @@ static int open_clients(struct runtime *rt)
     rt->poll_client = aws_client_new(&options, &err);
     rt->ack_client = rt->poll_client != NULL ? aws_client_new(&options, &err) : NULL;
     if (rt->ack_client == NULL)
-        code = fail("no AWS client", &err, EXIT_CODE_CONFIG);
+        code = runtime_fail("no AWS client", &err, EXIT_CODE_CONFIG);
     else if (aws_client_endpoint(rt->poll_client, "sqs", rt->settings->queue_url, &endpoint, &err) != 0)
-        code = fail("no SQS endpoint", &err, EXIT_CODE_CONFIG);
+        code = runtime_fail("no SQS endpoint", &err, EXIT_CODE_CONFIG);
     else if (clock_scale() != 1 && !aws_url_is_loopback(strbuf_str(&endpoint))) {
         (void)err_set(&err, "SLUICE_TIME_SCALE is for loopback endpoints only, not for %s",
                       strbuf_str(&endpoint));
-        code = fail("scaled time refused", &err, EXIT_CODE_CONFIG);
+        code = runtime_fail("scaled time refused", &err, EXIT_CODE_CONFIG);
     }
     strbuf_clean_up(&endpoint);
     return code;
@@ -379,7 +161,7 @@ static int start_threads(struct runtime *rt)
     dispatch_init(&rt->dispatch, (int)rt->settings->threads);
     rt->dispatch_made = true;
     rt->pool = pool_new(&options, &err);
-    return rt->pool != NULL ? 0 : fail("handler threads not started", &err, EXIT_CODE_CONFIG);
+    return rt->pool != NULL ? 0 : runtime_fail("handler threads not started", &err, EXIT_CODE_CONFIG);
 }
 
 static void host_log(enum sluice_log_level level, const char *text)
@@ -401,26 +183,10 @@ static int open_handler(struct runtime *rt)
                                     .log = host_log};
     rt->instance = handler->open(rt->settings->handler_options, &rt->host, &err);
     if (rt->instance == NULL)
-        return fail("handler not opened", &err, handler->open_exit_code);
+        return runtime_fail("handler not opened", &err, handler->open_exit_code);
     rt->flags =
         handler->flags | (handler->instance_flags != NULL ? handler->instance_flags(rt->instance) : 0);
     return 0;
-}
-
-/* A worker that was forked by its supervisor has the socket; the URL is for the others. */
-static int open_telemetry(struct runtime *rt)
-{
-    struct err err;
-    struct channel_ops ops = {.arg = rt,
-                              .get_stats = channel_stats,
-                              .get_hist = channel_hist,
-                              .on_limit = channel_limit,
-                              .on_closed = channel_closed};
-    channel_init(&rt->channel, rt->base, (int)rt->settings->telemetry_fd, &ops);
-    if (rt->settings->telemetry_url == NULL || rt->settings->telemetry_fd >= 0)
-        return 0;
-    rt->uplink = uplink_new(rt->base, rt->settings, &ops, &err);
-    return rt->uplink != NULL ? 0 : fail("no telemetry", &err, EXIT_CODE_CONFIG);
 }
 
 static int watch_events(struct runtime *rt)
@@ -428,25 +194,15 @@ static int watch_events(struct runtime *rt)
     struct err err;
     sigset_t set;
     loop_timer_init(&rt->core_timer, rt->base, on_core_timer, rt);
-    loop_timer_init(&rt->ready_timer, rt->base, on_ready_timer, rt);
-    rt->timers_made = true;
     drain_signals(&set);
     rt->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (rt->signal_fd < 0) {
         (void)err_set(&err, "signalfd: %s", strerror(errno));
-        return fail("signals not watched", &err, EXIT_CODE_SOFTWARE);
+        return runtime_fail("signals not watched", &err, EXIT_CODE_SOFTWARE);
     }
     rt->signal_event = watch(rt, rt->signal_fd, on_signal);
     rt->done_event = watch(rt, pool_event_fd(rt->pool), on_messages_done);
-    return open_telemetry(rt);
-}
-
-static int open_report(struct runtime *rt)
-{
-    struct err err;
-    struct report_ops ops = {.arg = rt, .get_view = report_view};
-    rt->report = report_new(rt->base, rt->settings, &ops, &err);
-    return rt->report != NULL ? 0 : fail("no metrics", &err, EXIT_CODE_CONFIG);
+    return runtime_open_telemetry(rt);
 }
 
 /* Wrong settings cost the protection, not the work. */
@@ -480,18 +236,12 @@ static void start_core(struct runtime *rt)
                                      .brake_percent = (int)rt->settings->failure_brake,
                                      .scale = clock_scale(),
                                      .seed = (uint64_t)clock_mono_ns() ^ (uint64_t)getpid() << 32};
-    struct core_ops ops = {.arg = rt,
-                           .receive = op_receive,
-                           .cancel = op_cancel,
-                           .send = op_send,
-                           .quarantine = op_quarantine,
-                           .wake = op_wake,
-                           .release = sqs_message_release};
+    struct core_ops ops = runtime_core_ops(rt);
     rt->core.settings = settings; /* op_receive() reads it while core_init() runs */
     rt->core_made = true;
     core_init(&rt->core, &settings, &ops, &rt->dispatch, clock_product_ms());
-    loop_timer_arm_real_ms(&rt->ready_timer, 0);
-    after_event(rt);
+    runtime_watch_ready(rt);
+    runtime_after_event(rt);
 }
 
 static int start(struct runtime *rt)
@@ -504,7 +254,7 @@ static int start(struct runtime *rt)
     if (code == 0)
         code = watch_events(rt);
     if (code == 0)
-        code = open_report(rt);
+        code = runtime_open_report(rt);
     if (code == 0)
         open_protection(rt);
     if (code == 0 && strcmp(rt->settings->handler->name, "plugin") != 0)
@@ -534,10 +284,8 @@ static void clean_up(struct runtime *rt)
         event_free(rt->signal_event);
     if (rt->signal_fd >= 0)
         (void)close(rt->signal_fd);
-    if (rt->timers_made) {
-        loop_timer_clean_up(&rt->core_timer);
-        loop_timer_clean_up(&rt->ready_timer);
-    }
+    loop_timer_clean_up(&rt->core_timer);
+    loop_timer_clean_up(&rt->ready_timer);
     if (rt->credentials != NULL)
         aws_credentials_provider_destroy(rt->credentials);
     if (rt->dispatch_made)
@@ -598,7 +346,7 @@ int runtime_run(const struct settings *settings)
     struct runtime rt = {.settings = settings, .signal_fd = -1, .core_timer_ms = INT64_MAX, .channel.fd = -1};
     struct err err;
     if (channel_check_fd((int)settings->telemetry_fd, &err) != 0)
-        return fail("no telemetry", &err, EXIT_CODE_CONFIG);
+        return runtime_fail("no telemetry", &err, EXIT_CODE_CONFIG);
     rt.base = loop_base_new();
     int code = start(&rt);
     if (code == 0) {
