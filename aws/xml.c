@@ -1,6 +1,8 @@
 /* Pull reader for the XML of Query services; see xml.h. */
 #include "aws/xml.h"
 
+#include "base/utf8.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -58,26 +60,6 @@ static bool take_name(struct xml *x, struct xml_name *ret_name)
 
 /* ---- text ---- */
 
-static char *put_utf8(char *to, uint32_t code)
-{
-    if (code < 0x80) {
-        *to++ = (char)code;
-    } else if (code < 0x800) {
-        *to++ = (char)(0xC0 | code >> 6);
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-        *to++ = (char)(0xE0 | code >> 12);
-        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    } else {
-        *to++ = (char)(0xF0 | code >> 18);
-        *to++ = (char)(0x80 | (code >> 12 & 0x3F));
-        *to++ = (char)(0x80 | (code >> 6 & 0x3F));
-        *to++ = (char)(0x80 | (code & 0x3F));
-    }
-    return to;
-}
-
 /* "#38" or "#x26"; 0 when it is no character that XML allows. */
 static uint32_t reference_code(const char *text, size_t len)
 {
@@ -131,7 +113,7 @@ static bool resolve(char *start, char *end)
         uint32_t code = semicolon != NULL ? entity_code(from + 1, (size_t)(semicolon - from - 1)) : 0;
         if (code == 0)
             return false;
-        to = put_utf8(to, code);
+        to = utf8_put(to, code);
         from = semicolon + 1;
     }
     *to = '\0';

@@ -30,16 +30,6 @@ struct slice rpc_form_action(struct slice form)
     return (struct slice){NULL, 0};
 }
 
-static struct slice cut_part(struct slice *path)
-{
-    const char *dot = path->len == 0 ? NULL : memchr(path->at, '.', path->len);
-    struct slice part = {path->at, dot == NULL ? path->len : (size_t)(dot - path->at)};
-    size_t used = part.len + (dot == NULL ? 0 : 1);
-    path->at += used;
-    path->len -= used;
-    return part;
-}
-
 /* The child of an object, made as `wanted` when it is not there; NULL when it is something else. */
 static json_t *child_of(json_t *object, struct slice key, json_type wanted)
 {
@@ -59,7 +49,7 @@ static json_t *child_of(json_t *object, struct slice key, json_type wanted)
 /* The element of an array with the index that the path begins with, in the same way. Lists come in order. */
 static json_t *element_of(json_t *array, struct slice *path, bool *ret_is_leaf)
 {
-    struct slice part = cut_part(path);
+    struct slice part = slice_cut_part(path);
     size_t index = 0;
     for (size_t i = 0; i < part.len; i++) {
         if (part.at[i] < '0' || part.at[i] > '9' || index > RPC_MEMBERS_MAX)
@@ -79,12 +69,12 @@ static bool put(json_t *root, struct slice path, struct slice value)
 {
     json_t *node = root;
     for (int depth = 0; depth < RPC_DEPTH_MAX; depth++) {
-        struct slice key = cut_part(&path);
+        struct slice key = slice_cut_part(&path);
         bool is_leaf = path.len == 0;
         bool is_list = slice_starts_with(path, "member.");
         node = child_of(node, key, is_leaf ? JSON_STRING : is_list ? JSON_ARRAY : JSON_OBJECT);
         if (node != NULL && is_list) {
-            (void)cut_part(&path);
+            (void)slice_cut_part(&path);
             node = element_of(node, &path, &is_leaf);
         }
         if (node == NULL)

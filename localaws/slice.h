@@ -36,4 +36,16 @@ static inline bool slice_starts_with(struct slice s, const char *prefix)
     return s.at != NULL && s.len >= len && memcmp(s.at, prefix, len) == 0;
 }
 
+/* Cuts the part before the next '.' off a path such as "Attribute.1.Name", and the dot; the last part is the
+ * whole rest, and "" follows. */
+static inline struct slice slice_cut_part(struct slice *path)
+{
+    const char *dot = path->len == 0 ? NULL : memchr(path->at, '.', path->len);
+    struct slice part = {path->at, dot == NULL ? path->len : (size_t)(dot - path->at)};
+    size_t used = part.len + (dot == NULL ? 0 : 1);
+    path->at += used;
+    path->len -= used;
+    return part;
+}
+
 #endif

@@ -71,24 +71,13 @@ enum sqs_error sqs_query_split(char *text, size_t len, struct sqs_param *params,
     return SQS_OK;
 }
 
-/* Cuts the part before the next '.' off the path. */
-static struct slice next_part(struct slice *path)
-{
-    const char *dot = path->len == 0 ? NULL : memchr(path->at, '.', path->len);
-    struct slice part = {path->at, dot == NULL ? path->len : (size_t)(dot - path->at)};
-    size_t used = part.len + (dot == NULL ? 0 : 1);
-    path->at += used;
-    path->len -= used;
-    return part;
-}
-
 /* Cuts a list index off the path: 1..n, 1 when there is none there; 0 when it is senseless. */
 static size_t next_index(struct slice *path)
 {
     size_t index = 0;
     if (path->len == 0 || path->at[0] < '0' || path->at[0] > '9')
         return 1;
-    struct slice part = next_part(path);
+    struct slice part = slice_cut_part(path);
     for (size_t i = 0; i < part.len; i++) {
         if (part.at[i] < '0' || part.at[i] > '9' || index > 10000)
             return 0;
@@ -169,7 +158,7 @@ static bool set_message_member(struct sqs_request *request, struct sqs_entry *en
                                struct slice value)
 {
     struct slice whole = path;
-    struct slice head = next_part(&path);
+    struct slice head = slice_cut_part(&path);
     if (slice_is(head, "MessageAttribute"))
         return set_attribute(entry, path, value);
     if (slice_is(head, "MessageSystemAttribute")) {
@@ -217,7 +206,7 @@ static bool add_name(struct sqs_names *names, struct slice value)
 static bool set_param(struct sqs_request *request, struct slice path, struct slice value)
 {
     struct slice whole = path;
-    struct slice head = next_part(&path);
+    struct slice head = slice_cut_part(&path);
     const char *op = sqs_op_name(request->op);
     if (sqs_op_is_batch(request->op) && slice_starts_with(head, op) && head.len == strlen(op) + 12)
         return set_entry_member(request, path, value); /* <operation>RequestEntry */

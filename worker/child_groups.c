@@ -6,6 +6,7 @@
 #include "base/signal_name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,44 @@ int child_groups_spawn(struct child_groups *groups, const struct child_spec *spe
     if (--groups->starting == 0)
         (void)pthread_cond_broadcast(&groups->started);
     (void)pthread_mutex_unlock(&groups->lock);
+    return rc;
+}
+
+static void close_pair(const int pair[2])
+{
+    if (pair[0] >= 0)
+        (void)close(pair[0]);
+    if (pair[1] >= 0)
+        (void)close(pair[1]);
+}
+
+int child_groups_spawn_piped(struct child_groups *groups, const struct child_spec *spec,
+                             int ret_fds[static 3], pid_t *ret_pid, struct err *err)
+{
+    int in[2] = {-1, -1};
+    int out[2] = {-1, -1};
+    int log[2] = {-1, -1};
+    int rc = 0;
+    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(log, O_CLOEXEC) != 0) {
+        rc = -errno;
+        (void)err_set(err, "start %s: pipe: %s", spec->program, strerror(errno));
+        goto done;
+    }
+    struct child_spec piped = *spec;
+    piped.stdin_fd = in[0];
+    piped.stdout_fd = out[1];
+    piped.stderr_fd = log[1];
+    rc = child_groups_spawn(groups, &piped, ret_pid, err);
+    if (rc != 0)
+        goto done;
+    ret_fds[0] = in[1];
+    ret_fds[1] = out[0];
+    ret_fds[2] = log[0];
+    in[1] = out[0] = log[0] = -1;
+done:
+    close_pair(in);
+    close_pair(out);
+    close_pair(log);
     return rc;
 }
 

@@ -49,6 +49,12 @@ void child_groups_clean_up(struct child_groups *groups);
 int child_groups_spawn(struct child_groups *groups, const struct child_spec *spec, pid_t *ret_pid,
                        struct err *err);
 
+/* The same with a pipe for each of the three standard streams, whatever spec says of these. On success
+ * ret_fds has our ends, owned by the caller: to write its input, to read its output, to read its error
+ * output. They block. Returns 0; or -errno with err and nothing left open. */
+int child_groups_spawn_piped(struct child_groups *groups, const struct child_spec *spec,
+                             int ret_fds[static 3], pid_t *ret_pid, struct err *err);
+
 /* Sends a signal to the whole group of a program that was added and not yet reaped. */
 void child_groups_signal(struct child_groups *groups, pid_t pid, int number);
 

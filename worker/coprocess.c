@@ -446,45 +446,23 @@ static struct event *watch(struct coprocess *process, int fd, short what, event_
     return event;
 }
 
-static void close_pair(int pair[2])
-{
-    close_fd(&pair[0]);
-    close_fd(&pair[1]);
-}
-
 /* Returns 0 or -1 with err. On success the process has our ends of the pipes. */
 static int spawn(struct coprocess *process, struct err *err)
 {
-    int in[2] = {-1, -1};
-    int out[2] = {-1, -1};
-    int log[2] = {-1, -1};
-    int rc = -1;
-    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(log, O_CLOEXEC) != 0) {
-        (void)err_set(err, "start %s: pipe: %s", process->pool->program, strerror(errno));
-        goto done;
-    }
+    int fds[3];
     struct child_spec child = {.argv = process->pool->options.argv,
                                .program = process->pool->program,
                                .envp = process->pool->env.envp,
-                               .stdin_fd = in[0],
-                               .stdout_fd = out[1],
-                               .stderr_fd = log[1],
                                .pass_fd = -1,
                                .own_group = true,
                                .file_limit = process->pool->file_limit,
                                .death_signal = SIGKILL};
-    if (child_groups_spawn(&process->pool->groups, &child, &process->pid, err) != 0)
-        goto done;
-    process->in_fd = in[1];
-    process->out_fd = out[0];
-    process->err_fd = log[0];
-    in[1] = out[0] = log[0] = -1;
-    rc = 0;
-done:
-    close_pair(in);
-    close_pair(out);
-    close_pair(log);
-    return rc;
+    if (child_groups_spawn_piped(&process->pool->groups, &child, fds, &process->pid, err) != 0)
+        return -1;
+    process->in_fd = fds[0];
+    process->out_fd = fds[1];
+    process->err_fd = fds[2];
+    return 0;
 }
 
 void coprocess_start(struct coprocess *process)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The first three are those of child_groups_spawn_piped(). */
 enum { FD_INPUT, FD_OUT, FD_ERR, FD_EXIT, FD_CANCEL, FD_COUNT };
 enum stage { STAGE_RUNNING, STAGE_TERMINATED, STAGE_KILLED, STAGE_ENDED };
 enum { CHUNK_BYTES = 8192, LOOK_WITHOUT_FD_MS = 10 };
@@ -41,52 +42,24 @@ static void set_nonblocking(int fd)
 
 /* ---- start ---- */
 
-static void close_pair(const int pair[2])
-{
-    if (pair[0] >= 0)
-        (void)close(pair[0]);
-    if (pair[1] >= 0)
-        (void)close(pair[1]);
-}
-
 static int start(struct run *run, struct err *err)
 {
-    int in[2] = {-1, -1};
-    int out[2] = {-1, -1};
-    int log[2] = {-1, -1};
-    int rc = 0;
-    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(log, O_CLOEXEC) != 0) {
-        rc = -errno;
-        (void)err_set(err, "start %s: pipe: %s", run->spec->program, strerror(errno));
-        goto failed;
-    }
+    int fds[3];
     struct child_spec child = {.argv = run->spec->argv,
                                .program = run->spec->program,
                                .envp = run->spec->envp,
-                               .stdin_fd = in[0],
-                               .stdout_fd = out[1],
-                               .stderr_fd = log[1],
                                .pass_fd = -1,
                                .own_group = true,
                                .file_limit = run->spec->file_limit,
                                .death_signal = SIGKILL};
-    rc = child_groups_spawn(run->spec->groups, &child, &run->pid, err);
+    int rc = child_groups_spawn_piped(run->spec->groups, &child, fds, &run->pid, err);
     if (rc != 0)
-        goto failed;
-    (void)close(in[0]);
-    (void)close(out[1]);
-    (void)close(log[1]);
-    run->fds[FD_INPUT] = (struct pollfd){.fd = in[1], .events = POLLOUT};
-    run->fds[FD_OUT] = (struct pollfd){.fd = out[0], .events = POLLIN};
-    run->fds[FD_ERR] = (struct pollfd){.fd = log[0], .events = POLLIN};
-    for (int i = FD_INPUT; i <= FD_ERR; i++)
-        set_nonblocking(run->fds[i].fd);
+        return rc;
+    for (int i = FD_INPUT; i <= FD_ERR; i++) {
+        run->fds[i] = (struct pollfd){.fd = fds[i], .events = i == FD_INPUT ? POLLOUT : POLLIN};
+        set_nonblocking(fds[i]);
+    }
     return 0;
-failed:
-    close_pair(in);
-    close_pair(out);
-    close_pair(log);
-    return rc;
 }
 
 /* ---- input and output ---- */

@@ -2,6 +2,7 @@
 #include "worker/groups.h"
 
 #include "base/alloc.h"
+#include "worker/text_hash.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,15 +27,6 @@ void groups_clean_up(struct groups *groups)
     }
     free(groups->buckets);
     *groups = (struct groups){.buckets = NULL};
-}
-
-/* FNV-1a: senders choose the ids, but of one account, and the number of groups held is bounded. */
-static unsigned hash_id(const char *id)
-{
-    unsigned hash = 2166136261U;
-    for (; *id != '\0'; id++)
-        hash = (hash ^ (unsigned char)*id) * 16777619U;
-    return hash;
 }
 
 static struct group *find(struct groups *groups, const char *id, unsigned hash)
@@ -71,7 +63,7 @@ static void drop(struct groups *groups, struct group *group)
 
 bool groups_join(struct groups *groups, struct message *message)
 {
-    unsigned hash = hash_id(message->group_id);
+    unsigned hash = text_hash(message->group_id);
     if (groups->buckets == NULL)
         groups->buckets = xcalloc(BUCKETS, sizeof(struct group *));
     struct group *group = find(groups, message->group_id, hash);

@@ -2,18 +2,10 @@
 #include "worker/known.h"
 
 #include "base/alloc.h"
+#include "worker/text_hash.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* FNV-1a: ids come from SQS and are random already. */
-static unsigned hash_id(const char *id)
-{
-    unsigned hash = 2166136261U;
-    for (; *id != '\0'; id++)
-        hash = (hash ^ (unsigned char)*id) * 16777619U;
-    return hash;
-}
 
 void known_init(struct known *known, size_t finished_max)
 {
@@ -40,7 +32,7 @@ void known_clean_up(struct known *known)
 
 struct known_entry *known_find(const struct known *known, const char *id)
 {
-    unsigned hash = hash_id(id);
+    unsigned hash = text_hash(id);
     struct known_entry *entry = known->buckets[hash & (known->bucket_count - 1)];
     while (entry != NULL && (entry->hash != hash || strcmp(entry->id, id) != 0))
         entry = entry->chain;
@@ -52,7 +44,7 @@ struct known_entry *known_add(struct known *known, const char *id, struct messag
     size_t len = strlen(id);
     struct known_entry *entry = xcalloc(1, sizeof *entry + len + 1);
     memcpy(entry->id, id, len + 1);
-    entry->hash = hash_id(id);
+    entry->hash = text_hash(id);
     entry->message = message;
     entry->state = KNOWN_HELD;
     struct known_entry **bucket = &known->buckets[entry->hash & (known->bucket_count - 1)];
