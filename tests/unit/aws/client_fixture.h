@@ -1,6 +1,8 @@
 /*
- * A client, its loop and a scripted server, shared by the tests of the client. Static functions and
- * variables: every unit test is one source file and uses what it needs.
+ * A client, its loop and a scripted server, shared by all tests that talk to one: test_*.c here and in
+ * supervisor/. Static functions and variables: every unit test is one source file and uses what it needs.
+ *
+ * On top of it: call_fixture.h for the tests of the client itself, operation_fixture.h for those of an API.
  */
 #ifndef SLUICE_TESTS_UNIT_AWS_CLIENT_FIXTURE_H
 #define SLUICE_TESTS_UNIT_AWS_CLIENT_FIXTURE_H
@@ -13,38 +15,10 @@
 /* With this seed the first two random numbers are below 0.008: throttled retries come within 16 ms. */
 static const uint64_t QUICK_SEED = 70869;
 
-struct outcome {
-    int calls;
-    struct aws_result result;
-    char *body;
-    void (*then)(void); /* runs inside the callback */
-    bool freed;
-};
-
 static struct event_base *g_base;
 static struct fake_server g_server;
 static struct aws_client *g_client;
 static struct aws_credentials_provider *g_provider;
-static struct outcome g_outcome;
-static struct aws_call *g_call;
-
-static void on_reply(void *arg, const struct aws_result *result, struct strbuf *reply)
-{
-    struct outcome *outcome = arg;
-    outcome->calls++;
-    outcome->result = *result;
-    free(outcome->body);
-    outcome->body = strbuf_take(reply);
-    if (outcome->then != NULL)
-        outcome->then();
-}
-
-static void on_free(void *arg)
-{
-    struct outcome *outcome = arg;
-    ck_assert(!outcome->freed);
-    outcome->freed = true;
-}
 
 static void hermetic_environment(void)
 {
@@ -86,67 +60,23 @@ static inline void set_up_bare(void)
     g_provider = aws_credentials_provider_new_static(c);
     aws_credentials_release(c);
     g_client = NULL;
-    g_outcome = (struct outcome){0};
 }
 
-static inline void set_up(void)
+/* Loop, server and client; `max_attempts` 0: as many as a client makes by itself. */
+static inline void set_up_client(int max_attempts)
 {
     set_up_bare();
     struct aws_client_options options = plain_options();
+    options.max_attempts = max_attempts;
     make_client(&options);
 }
 
-static inline void tear_down(void)
+static inline void tear_down_client(void)
 {
     aws_client_destroy(g_client);
     aws_credentials_provider_destroy(g_provider);
     fake_stop(&g_server);
     event_base_free(g_base);
-    free(g_outcome.body);
-}
-
-static inline struct aws_call *start_call(struct outcome *outcome, int64_t poll_product_ms)
-{
-    struct aws_json_call call = {.service = "sqs",
-                                 .target = "AmazonSQS.Test",
-                                 .content_type = "application/x-amz-json-1.0",
-                                 .query_mode = true,
-                                 .body = "{\"a\":1}",
-                                 .body_len = 7,
-                                 .poll_product_ms = poll_product_ms};
-    return aws_client_call_json(g_client, &call, on_reply, outcome, on_free);
-}
-
-static inline void wait_for(const struct outcome *outcome)
-{
-    while (outcome->calls == 0)
-        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
-}
-
-/* Turns the loop while something is immediately ready. */
-static inline void settle(void)
-{
-    for (int i = 0; i < 20; i++)
-        (void)event_base_loop(g_base, EVLOOP_NONBLOCK);
-}
-
-static inline void do_call(void)
-{
-    free(g_outcome.body);
-    g_outcome = (struct outcome){.then = g_outcome.then};
-    g_call = start_call(&g_outcome, 0);
-    ck_assert_int_eq(g_outcome.calls, 0); /* never from within */
-    wait_for(&g_outcome);
-    ck_assert_int_eq(g_outcome.calls, 1);
-    ck_assert(g_outcome.freed);
-}
-
-static inline void expect_one_attempt(enum aws_kind kind, const char *code)
-{
-    do_call();
-    ck_assert_int_eq(g_outcome.result.kind, kind);
-    ck_assert_str_eq(g_outcome.result.code, code);
-    ck_assert_int_eq(g_server.request_count, 1);
 }
 
 #endif

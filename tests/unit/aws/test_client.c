@@ -2,7 +2,7 @@
 #include "aws/http.h"
 #include "aws/sigv4.h"
 #include "base/version.h"
-#include "tests/unit/aws/client_fixture.h"
+#include "tests/unit/aws/call_fixture.h"
 
 /* ---- requests ---- */
 

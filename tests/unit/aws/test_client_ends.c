@@ -1,5 +1,5 @@
 /* The ways calls and clients end: cancelling, destroying, refusing. */
-#include "tests/unit/aws/client_fixture.h"
+#include "tests/unit/aws/call_fixture.h"
 
 /* ---- ends ---- */
 

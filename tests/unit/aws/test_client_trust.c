@@ -1,5 +1,5 @@
 /* What a client believes of its clock and its credentials, and how replies change that. */
-#include "tests/unit/aws/client_fixture.h"
+#include "tests/unit/aws/call_fixture.h"
 
 #include <time.h>
 

@@ -1,59 +1,15 @@
 /* CloudWatch against a scripted server: the bytes of requests, every form of reply, what errors mean. */
 #include "aws/cloudwatch.h"
 
-#include "base/clock.h"
-#include "tests/unit/aws/fake_server.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/aws/operation_fixture.h"
 
 #include <math.h>
-
-static struct event_base *g_base;
-static struct fake_server g_server;
-static struct aws_client *g_client;
-static struct aws_credentials_provider *g_provider;
-static struct fake_step g_step;
-
-/* What the last callback told, as one line of text that tests compare. */
-static int g_calls;
-static struct aws_result g_result;
-static struct strbuf g_told = STRBUF_INIT;
-
-static void set_up(void)
-{
-    struct err err = {""};
-    (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
-    (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
-    ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
-    g_base = loop_base_new();
-    fake_start(&g_server, g_base);
-    struct aws_credentials *c = aws_credentials_new("AKID", "hush", NULL, 0, "test");
-    g_provider = aws_credentials_provider_new_static(c);
-    aws_credentials_release(c);
-    g_client = aws_client_new(&(struct aws_client_options){.base = g_base,
-                                                           .region = "us-west-2",
-                                                           .endpoint_url = g_server.url,
-                                                           .credentials = g_provider,
-                                                           .max_attempts = 1},
-                              &err);
-    ck_assert_msg(g_client != NULL, "%s", err.text);
-}
-
-static void tear_down(void)
-{
-    aws_client_destroy(g_client);
-    aws_credentials_provider_destroy(g_provider);
-    fake_stop(&g_server);
-    event_base_free(g_base);
-    strbuf_clean_up(&g_told);
-}
 
 static void on_data(void *arg, const struct aws_result *result, const struct cloudwatch_series *series,
                     size_t count, const char *next_token)
 {
     (void)arg;
-    g_calls++;
-    g_result = *result;
-    strbuf_clear(&g_told);
+    told(result);
     for (size_t i = 0; i < count; i++) {
         strbuf_appendf(&g_told, "%d:%d", (int)series[i].query, (int)series[i].status);
         for (size_t j = 0; j < series[i].point_count; j++)
@@ -67,28 +23,12 @@ static void on_data(void *arg, const struct aws_result *result, const struct clo
 static void on_put(void *arg, const struct aws_result *result)
 {
     (void)arg;
-    g_calls++;
-    g_result = *result;
-}
-
-static void reply_with(int status, const char *body)
-{
-    g_step = (struct fake_step){.status = status, .body = body};
-    fake_script(&g_server, &g_step, 1);
-    g_calls = 0;
-}
-
-static void wait_for_it(void)
-{
-    ck_assert_int_eq(g_calls, 0);
-    while (g_calls == 0)
-        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
-    ck_assert_int_eq(g_calls, 1);
+    told(result);
 }
 
 static void finish(const char *target, const char *want)
 {
-    wait_for_it();
+    wait_for_reply();
     ck_assert_str_eq(fake_header(&g_server, 0, "X-Amz-Target"), target);
     ck_assert_str_eq(fake_header(&g_server, 0, "Content-Type"), "application/x-amz-json-1.0");
     ck_assert_str_eq(g_server.requests[0].body, want);
@@ -213,7 +153,7 @@ START_TEST(a_call_takes_500_queries_and_a_reply_no_more_points_than_aws_sends)
     reply_with(200, "{\"MetricDataResults\":[{\"Id\":\"q499\",\"Timestamps\":[1],\"Values\":[2]}]}");
     (void)cloudwatch_get_metric_data(g_client, queries, CLOUDWATCH_QUERIES_MAX, 0, 60000, NULL, on_data,
                                      NULL);
-    wait_for_it();
+    wait_for_reply();
     ck_assert_str_eq(strbuf_str(&g_told), "499:0 1000=2; next []");
     ck_assert_ptr_nonnull(strstr(g_server.requests[0].body, "\"Id\":\"q499\""));
     strbuf_append_str(&reply, "{\"MetricDataResults\":[{\"Id\":\"q0\",\"Values\":[");
@@ -280,7 +220,7 @@ END_TEST
 
 static void finish_refused(void)
 {
-    wait_for_it();
+    wait_for_reply();
     ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);
     ck_assert_int_eq(g_server.request_count, 0);
     g_calls = 0;

@@ -3,19 +3,9 @@
 #include "aws/dynamodb.h"
 
 #include "aws/ecs.h"
-#include "base/clock.h"
-#include "tests/unit/aws/fake_server.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/aws/operation_fixture.h"
 
-static struct event_base *g_base;
-static struct fake_server g_server;
-static struct aws_client *g_client;
-static struct aws_credentials_provider *g_provider;
-static struct fake_step g_step;
-static int g_calls;
-static struct aws_result g_result;
 static bool g_refused;
-static struct strbuf g_told = STRBUF_INIT;
 static int g_asked, g_allowed; /* how often may_write was asked; how often it says yes */
 
 static bool may_write(void *arg)
@@ -24,63 +14,33 @@ static bool may_write(void *arg)
     return g_asked++ < g_allowed;
 }
 
-static void set_up(void)
+/* A client that asks may_write, and tries again. */
+static void set_up_asking(void)
 {
-    struct err err = {""};
-    (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
-    (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
-    ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
-    g_base = loop_base_new();
-    fake_start(&g_server, g_base);
-    struct aws_credentials *c = aws_credentials_new("AKID", "hush", NULL, 0, "test");
-    g_provider = aws_credentials_provider_new_static(c);
-    aws_credentials_release(c);
+    set_up_bare();
     g_asked = 0;
     g_allowed = 1000;
-    g_client = aws_client_new(&(struct aws_client_options){.base = g_base,
-                                                           .region = "us-west-2",
-                                                           .endpoint_url = g_server.url,
-                                                           .credentials = g_provider,
-                                                           .may_write = may_write,
-                                                           .max_attempts = 3},
-                              &err);
-    ck_assert_msg(g_client != NULL, "%s", err.text);
-}
-
-static void tear_down(void)
-{
-    aws_client_destroy(g_client);
-    aws_credentials_provider_destroy(g_provider);
-    fake_stop(&g_server);
-    event_base_free(g_base);
-    strbuf_clean_up(&g_told);
+    struct aws_client_options options = plain_options();
+    options.may_write = may_write;
+    options.max_attempts = 3;
+    make_client(&options);
 }
 
 static void on_item(void *arg, const struct aws_result *result, bool refused,
                     const struct dynamodb_attribute *attributes, size_t count)
 {
     (void)arg;
-    g_calls++;
-    g_result = *result;
+    told(result);
     g_refused = refused;
-    strbuf_clear(&g_told);
     for (size_t i = 0; i < count; i++)
         strbuf_appendf(&g_told, "%s=%s/%lld;", attributes[i].name,
                        attributes[i].text != NULL ? attributes[i].text : "-",
                        (long long)attributes[i].number);
 }
 
-static void reply_with(int status, const char *body)
-{
-    g_step = (struct fake_step){.status = status, .body = body};
-    fake_script(&g_server, &g_step, 1);
-    g_calls = 0;
-}
-
 static void finish(const char *target, const char *want)
 {
-    while (g_calls == 0)
-        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
+    wait_for_reply();
     ck_assert_str_eq(fake_header(&g_server, 0, "X-Amz-Target"), target);
     ck_assert_str_eq(fake_header(&g_server, 0, "Content-Type"), "application/x-amz-json-1.0");
     ck_assert_str_eq(g_server.requests[0].body, want);
@@ -103,7 +63,7 @@ static const char ITEM[] =
 
 START_TEST(an_item_is_read_consistently_and_told_by_its_strings_and_numbers)
 {
-    set_up();
+    set_up_asking();
     get(200, ITEM);
     ck_assert_int_eq(g_result.kind, AWS_KIND_OK);
     ck_assert(!g_refused);
@@ -117,7 +77,7 @@ END_TEST
 
 START_TEST(a_reply_cut_at_any_byte_tells_nothing)
 {
-    set_up();
+    set_up_asking();
     for (size_t len = 0; len + 1 < sizeof ITEM; len++) {
         char *cut = strndup(ITEM, len);
         get(200, cut);
@@ -138,7 +98,7 @@ START_TEST(replies_that_make_no_sense_are_told)
                                       "{\"Item\":{\"rvn\":{\"N\":\"\"}}}",
                                       "{\"Item\":{\"rvn\":{\"N\":\"99999999999999999999\"}}}",
                                       "{\"Item\":{\"owner\":{\"S\":7}}}"};
-    set_up();
+    set_up_asking();
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         get(200, BAD[i]);
         ck_assert_msg(g_result.kind == AWS_KIND_BAD_REPLY, "%s", BAD[i]);
@@ -172,7 +132,7 @@ static void renew(int status, const char *reply)
 
 START_TEST(a_condition_that_does_not_hold_is_an_answer)
 {
-    set_up();
+    set_up_asking();
     renew(200, "{}");
     ck_assert_int_eq(g_result.kind, AWS_KIND_OK);
     ck_assert(!g_refused);
@@ -195,7 +155,7 @@ START_TEST(errors_are_what_they_mean)
                   {400, "AccessDeniedException", AWS_KIND_DENIED},
                   {400, "ValidationException", AWS_KIND_REQUEST},
                   {400, "ItemCollectionSizeLimitExceededException", AWS_KIND_REQUEST}};
-    set_up();
+    set_up_asking();
     for (size_t i = 0; i < sizeof ERRORS / sizeof ERRORS[0]; i++) {
         char body[128];
         (void)snprintf(body, sizeof body, "{\"__type\":\"x#%s\",\"message\":\"no\"}", ERRORS[i].code);
@@ -209,7 +169,7 @@ END_TEST
 
 START_TEST(a_fence_is_raised_and_the_item_comes_with_it)
 {
-    set_up();
+    set_up_asking();
     struct dynamodb_attribute fence = {.name = "fence", .number = 9};
     struct dynamodb_condition not_later = {DYNAMODB_ABSENT_OR_AT_MOST, fence};
     struct dynamodb_condition absent = {DYNAMODB_ABSENT, {.name = "rvn"}};
@@ -244,7 +204,7 @@ END_TEST
 
 START_TEST(what_is_too_large_is_not_sent)
 {
-    set_up();
+    set_up_asking();
     char *large = malloc(DYNAMODB_ITEM_BYTES_MAX + 1);
     memset(large, 'x', DYNAMODB_ITEM_BYTES_MAX);
     large[DYNAMODB_ITEM_BYTES_MAX] = '\0';
@@ -253,8 +213,7 @@ START_TEST(what_is_too_large_is_not_sent)
         .table = "sluice", .key = {.name = "id", .text = "x"}, .set = &set, .set_count = 1};
     reply_with(200, "{}");
     (void)dynamodb_update(g_client, &update, on_item, NULL);
-    while (g_calls == 0)
-        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
+    wait_for_reply();
     ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);
     ck_assert_int_eq(g_server.request_count, 0);
     free(large);
@@ -268,8 +227,7 @@ static void on_services(void *arg, const struct aws_result *result, const struct
                         size_t count, const struct ecs_failure *failures, size_t failure_count)
 {
     (void)arg, (void)services, (void)count, (void)failures, (void)failure_count;
-    g_calls++;
-    g_result = *result;
+    told(result);
 }
 
 static void on_protection(void *arg, const struct aws_result *result, const struct ecs_protected_task *tasks,
@@ -279,32 +237,26 @@ static void on_protection(void *arg, const struct aws_result *result, const stru
     on_services(arg, result, NULL, count, failures, failure_count);
 }
 
-static void wait_for_end(void)
-{
-    while (g_calls == 0)
-        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
-}
-
 START_TEST(who_may_not_write_sends_nothing_but_may_read)
 {
     static const char *const NAME[] = {"w"};
-    set_up();
+    set_up_asking();
     g_allowed = 0;
     reply_with(200, "{}");
     (void)ecs_update_desired(g_client, "c", "w", 3, on_services, NULL);
-    wait_for_end();
+    wait_for_reply();
     ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);
     ck_assert_str_eq(g_result.code, "WriteRefused");
     ck_assert_int_eq(g_result.attempts, 0);
     ck_assert_int_eq(g_server.connection_count, 0);
     g_calls = 0;
     (void)ecs_update_task_protection(g_client, "c", NAME, 1, true, 1, on_protection, NULL);
-    wait_for_end();
+    wait_for_reply();
     ck_assert_str_eq(g_result.code, "WriteRefused");
     ck_assert_int_eq(g_server.request_count, 0);
     reply_with(200, "{\"services\":[],\"failures\":[]}");
     (void)ecs_describe_services(g_client, "c", NAME, 1, on_services, NULL);
-    wait_for_end();
+    wait_for_reply();
     ck_assert_int_eq(g_result.kind, AWS_KIND_OK);
     tear_down();
 }
@@ -312,11 +264,11 @@ END_TEST
 
 START_TEST(a_write_is_asked_about_again_before_it_is_repeated)
 {
-    set_up();
+    set_up_asking();
     reply_with(500, "{\"__type\":\"ServerException\"}");
     g_allowed = 2; /* at the attempt and, with libcurl 7.80 and later, on its connection */
     (void)ecs_update_desired(g_client, "c", "w", 3, on_services, NULL);
-    wait_for_end();
+    wait_for_reply();
     ck_assert_str_eq(g_result.code, "WriteRefused");
     ck_assert_int_le(g_server.request_count, 2);
     ck_assert_int_ge(g_server.request_count, 1);
@@ -326,11 +278,11 @@ END_TEST
 
 START_TEST(a_write_that_lost_its_leave_on_the_way_is_not_sent)
 {
-    set_up();
+    set_up_asking();
     reply_with(200, "{}");
     g_allowed = 1;
     (void)ecs_update_desired(g_client, "c", "w", 3, on_services, NULL);
-    wait_for_end();
+    wait_for_reply();
     if (g_asked > 1) { /* libcurl 7.80 and later */
         ck_assert_int_eq(g_server.request_count, 0);
         ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);

@@ -3,56 +3,7 @@
 #include "aws/autoscaling.h"
 #include "aws/ecs.h"
 
-#include "base/clock.h"
-#include "tests/unit/aws/fake_server.h"
-#include "tests/unit/unit.h"
-
-static struct event_base *g_base;
-static struct fake_server g_server;
-static struct aws_client *g_client;
-static struct aws_credentials_provider *g_provider;
-static struct fake_step g_step;
-
-/* What the last callback told, as one line of text that tests compare. */
-static int g_calls;
-static struct aws_result g_result;
-static struct strbuf g_told = STRBUF_INIT;
-
-static void set_up(void)
-{
-    struct err err = {""};
-    (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
-    (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
-    ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
-    g_base = loop_base_new();
-    fake_start(&g_server, g_base);
-    struct aws_credentials *c = aws_credentials_new("AKID", "hush", NULL, 0, "test");
-    g_provider = aws_credentials_provider_new_static(c);
-    aws_credentials_release(c);
-    g_client = aws_client_new(&(struct aws_client_options){.base = g_base,
-                                                           .region = "us-west-2",
-                                                           .endpoint_url = g_server.url,
-                                                           .credentials = g_provider,
-                                                           .max_attempts = 1},
-                              &err);
-    ck_assert_msg(g_client != NULL, "%s", err.text);
-}
-
-static void tear_down(void)
-{
-    aws_client_destroy(g_client);
-    aws_credentials_provider_destroy(g_provider);
-    fake_stop(&g_server);
-    event_base_free(g_base);
-    strbuf_clean_up(&g_told);
-}
-
-static void told(const struct aws_result *result)
-{
-    g_calls++;
-    g_result = *result;
-    strbuf_clear(&g_told);
-}
+#include "tests/unit/aws/operation_fixture.h"
 
 static void tell_failures(const struct ecs_failure *failures, size_t count)
 {
@@ -126,20 +77,10 @@ static void on_targets(void *arg, const struct aws_result *result, const struct 
                        autoscaling_target_is_suspended(&targets[i]) ? "suspended" : "acts");
 }
 
-static void reply_with(int status, const char *body)
-{
-    g_step = (struct fake_step){.status = status, .body = body};
-    fake_script(&g_server, &g_step, 1);
-    g_calls = 0;
-}
-
 /* Waits for the callback of the call just started; `want` is the body that must have been sent. */
 static void finish(const char *target, const char *want)
 {
-    ck_assert_int_eq(g_calls, 0);
-    while (g_calls == 0)
-        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
-    ck_assert_int_eq(g_calls, 1);
+    wait_for_reply();
     ck_assert_str_eq(fake_header(&g_server, 0, "X-Amz-Target"), target);
     ck_assert_str_eq(fake_header(&g_server, 0, "Content-Type"), "application/x-amz-json-1.1");
     ck_assert_str_eq(g_server.requests[0].body, want);
@@ -369,9 +310,7 @@ END_TEST
 /* A refused call tells so in the loop; nothing goes out. */
 static void finish_refused(void)
 {
-    ck_assert_int_eq(g_calls, 0);
-    while (g_calls == 0)
-        ck_assert_int_eq(event_base_loop(g_base, EVLOOP_ONCE), 0);
+    wait_for_reply();
     ck_assert_int_eq(g_result.kind, AWS_KIND_REQUEST);
     ck_assert_int_eq(g_server.request_count, 0);
     g_calls = 0;

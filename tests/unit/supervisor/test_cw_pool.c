@@ -2,9 +2,7 @@
 #include "supervisor/cw_pool.h"
 #include "supervisor/fleet_sensors.h"
 
-#include "base/clock.h"
-#include "tests/unit/aws/fake_server.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/aws/client_fixture.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -12,10 +10,6 @@
 
 enum { MINUTE_MS = 60000, MEMBERS_MAX = 120 };
 
-static struct event_base *g_base;
-static struct fake_server g_server;
-static struct aws_client *g_client;
-static struct aws_credentials_provider *g_provider;
 static struct cw_pool *g_pool;
 
 /* One member of a test, and what it was told. */
@@ -31,22 +25,7 @@ static struct teller g_tellers[MEMBERS_MAX];
 
 static void set_up(void)
 {
-    struct err err = {""};
-    (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
-    (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
-    ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
-    g_base = loop_base_new();
-    fake_start(&g_server, g_base);
-    struct aws_credentials *c = aws_credentials_new("AKID", "hush", NULL, 0, "test");
-    g_provider = aws_credentials_provider_new_static(c);
-    aws_credentials_release(c);
-    g_client = aws_client_new(&(struct aws_client_options){.base = g_base,
-                                                           .region = "us-west-2",
-                                                           .endpoint_url = g_server.url,
-                                                           .credentials = g_provider,
-                                                           .max_attempts = 1},
-                              &err);
-    ck_assert_msg(g_client != NULL, "%s", err.text);
+    set_up_client(1);
     g_pool = cw_pool_new(g_base, g_client, 1);
     memset(g_tellers, 0, sizeof g_tellers);
 }
@@ -56,10 +35,7 @@ static void tear_down(void)
     for (int i = 0; i < MEMBERS_MAX; i++)
         cw_member_leave(g_tellers[i].member);
     cw_pool_destroy(g_pool);
-    aws_client_destroy(g_client);
-    aws_credentials_provider_destroy(g_provider);
-    fake_stop(&g_server);
-    event_base_free(g_base);
+    tear_down_client();
 }
 
 static void on_answer(void *arg, const struct aws_result *result, const struct cw_answer *answer,

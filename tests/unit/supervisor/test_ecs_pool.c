@@ -2,9 +2,7 @@
 #include "supervisor/ecs_pool.h"
 #include "supervisor/ecs_stopping.h"
 
-#include "base/clock.h"
-#include "tests/unit/aws/fake_server.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/aws/client_fixture.h"
 
 #include <jansson.h>
 
@@ -13,10 +11,6 @@ enum { MEMBERS = 4, INTERVAL_MS = 20 };
 static const char CLUSTER[] = "main";
 static const char *const NAMES[MEMBERS] = {"svc-0", "svc-1", "svc-2", "svc-bad"};
 
-static struct event_base *g_base;
-static struct fake_server g_server;
-static struct aws_client *g_client;
-static struct aws_credentials_provider *g_provider;
 static struct ecs_pool *g_pool;
 
 /* What a member was told. */
@@ -37,10 +31,7 @@ static void tear_down(void)
     for (size_t i = 0; i < MEMBERS; i++)
         ecs_member_leave(g_tellers[i].member);
     ecs_pool_destroy(g_pool);
-    aws_client_destroy(g_client);
-    aws_credentials_provider_destroy(g_provider);
-    fake_stop(&g_server);
-    event_base_free(g_base);
+    tear_down_client();
 }
 
 /* Answers what is asked for, or refuses the whole call. */
@@ -93,26 +84,11 @@ static void on_check(void *arg, const struct aws_result *result, const struct au
 
 static void set_up(const char *refusal)
 {
-    struct err err = {""};
-    (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
-    (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
-    ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
-    g_base = loop_base_new();
-    fake_start(&g_server, g_base);
+    set_up_client(1);
     fake_script(&g_server, &g_step, 1);
     g_server.on_request = on_request;
     g_refusal = refusal;
     g_most = g_last = 0;
-    struct aws_credentials *c = aws_credentials_new("AKID", "hush", NULL, 0, "test");
-    g_provider = aws_credentials_provider_new_static(c);
-    aws_credentials_release(c);
-    g_client = aws_client_new(&(struct aws_client_options){.base = g_base,
-                                                           .region = "us-west-2",
-                                                           .endpoint_url = g_server.url,
-                                                           .credentials = g_provider,
-                                                           .max_attempts = 1},
-                              &err);
-    ck_assert_msg(g_client != NULL, "%s", err.text);
     g_pool = ecs_pool_new(g_base, g_client, 1);
     for (size_t i = 0; i < MEMBERS; i++) {
         g_tellers[i] = (struct teller){.member = NULL};

@@ -1,51 +1,21 @@
 /* Publishing gauges: batches, what is left out, and rounds and lines that nobody takes. */
 #include "supervisor/publisher.h"
 
-#include "aws/client.h"
-#include "base/clock.h"
-#include "tests/unit/aws/fake_server.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/aws/client_fixture.h"
 
 #include <jansson.h>
 #include <unistd.h>
 
 enum { FLEETS = 300 };
 
-static struct event_base *g_base;
-static struct fake_server g_server;
-static struct aws_client *g_client;
-static struct aws_credentials_provider *g_provider;
 static struct config_metrics g_metrics[METRICS_WAYS];
 static bool g_leads;
 
 static void set_up(void)
 {
-    struct err err = {""};
-    (void)setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
-    (void)setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
-    ck_assert_int_eq(clock_init_from(NULL, NULL), 0);
-    g_base = loop_base_new();
-    fake_start(&g_server, g_base);
-    struct aws_credentials *c = aws_credentials_new("AKID", "hush", NULL, 0, "test");
-    g_provider = aws_credentials_provider_new_static(c);
-    aws_credentials_release(c);
-    g_client = aws_client_new(&(struct aws_client_options){.base = g_base,
-                                                           .region = "us-west-2",
-                                                           .endpoint_url = g_server.url,
-                                                           .credentials = g_provider,
-                                                           .max_attempts = 1},
-                              &err);
-    ck_assert_msg(g_client != NULL, "%s", err.text);
+    set_up_client(1);
     memset(g_metrics, 0, sizeof g_metrics);
     g_leads = true;
-}
-
-static void tear_down(void)
-{
-    aws_client_destroy(g_client);
-    aws_credentials_provider_destroy(g_provider);
-    fake_stop(&g_server);
-    event_base_free(g_base);
 }
 
 /* Everything but the four gauges below is unknown. */
@@ -114,7 +84,7 @@ START_TEST(a_round_is_batches_of_1000_and_leaves_out_what_is_unknown)
     ck_assert_ptr_null(strstr(g_server.requests[0].body, "Visible"));
     ck_assert_int_eq(counted(publisher, "failures"), 0);
     publisher_destroy(publisher);
-    tear_down();
+    tear_down_client();
 }
 END_TEST
 
@@ -128,7 +98,7 @@ START_TEST(a_round_that_finds_calls_under_way_is_skipped)
     ck_assert_int_eq(counted(publisher, "rounds"), 1);
     ck_assert_int_eq(counted(publisher, "calls"), 2);
     publisher_destroy(publisher);
-    tear_down();
+    tear_down_client();
 }
 END_TEST
 
@@ -141,7 +111,7 @@ START_TEST(failures_are_counted_and_the_next_round_comes)
     wait_for(publisher, "failures", 4);
     ck_assert_int_ge(counted(publisher, "rounds"), 2);
     publisher_destroy(publisher);
-    tear_down();
+    tear_down_client();
 }
 END_TEST
 
@@ -156,7 +126,7 @@ START_TEST(a_follower_publishes_nothing)
     ck_assert_int_eq(counted(publisher, "calls"), 0);
     ck_assert_int_eq(g_server.request_count, 0);
     publisher_destroy(publisher);
-    tear_down();
+    tear_down_client();
 }
 END_TEST
 
@@ -184,7 +154,7 @@ START_TEST(lines_that_nobody_takes_are_dropped_whole)
     publisher_destroy(publisher);
     (void)close(ends[0]);
     (void)close(ends[1]);
-    tear_down();
+    tear_down_client();
 }
 END_TEST
 
