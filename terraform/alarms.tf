@@ -2,11 +2,12 @@
 
 locals {
   # metric: namespace, name, dimension and its value. breach: statistic of a minute, comparison, threshold; told when it was so
-  # in each of so many minutes, or in `breaching` of them. without: what a minute without data is.
+  # in each of so many minutes, or in `breaching` of them. without: what a minute without data is. An alarm sees metrics of its own
+  # region alone: of a queue elsewhere it would never tell anything.
   alarms = merge([for name, fleet in var.fleets : {
     for kind, alarm in {
       oldest-message = {
-        wanted      = true
+        wanted      = local.queues[name].region == local.region
         description = "Messages of fleet ${name} wait longer than ${fleet.alarms.oldest_age_s} s. Is the fleet at its maximum, or do its tasks not start?"
         metric      = ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", local.queues[name].name]
         breach      = ["Maximum", "GreaterThanThreshold", fleet.alarms.oldest_age_s]
@@ -15,7 +16,7 @@ locals {
         without     = "notBreaching"
       }
       dead-letters = {
-        wanted      = local.queues[name].has_dead_letter
+        wanted      = local.queues[name].has_dead_letter && try(local.adopted["${name}/dlq"].region, local.region) == local.region
         description = "The dead-letter queue of fleet ${name} holds messages: look at them, mend the cause, and redrive."
         metric      = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", local.queues[name].dead_letter]
         breach      = ["Maximum", "GreaterThanThreshold", 0]
@@ -33,7 +34,7 @@ locals {
         without     = "breaching"
       }
       at-max = {
-        wanted      = var.metrics_namespace != null
+        wanted      = var.metrics_namespace != null && fleet.capacity.min < fleet.capacity.max
         description = "Fleet ${name} has had ${fleet.capacity.max} workers ordered, its maximum, for ${fleet.alarms.at_max_minutes} minutes."
         metric      = [var.metrics_namespace, "Desired", "Fleet", name]
         breach      = ["Minimum", "GreaterThanOrEqualToThreshold", fleet.capacity.max]

@@ -155,6 +155,14 @@ resource "aws_iam_role_policy" "this" {
   name   = startswith(each.key, "execution/") ? "start" : "sluice"
   role   = aws_iam_role.this[each.key].id
   policy = data.aws_iam_policy_document.role[each.key].json
+
+  lifecycle {
+    # IAM counts without white space.
+    precondition {
+      condition     = length(jsonencode(jsondecode(data.aws_iam_policy_document.role[each.key].json))) <= 10240
+      error_message = "fleets: too many for the policy of role ${each.value}, which IAM limits to 10,240 characters: split them over several uses of this module."
+    }
+  }
 }
 
 # What a handler itself needs.

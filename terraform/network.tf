@@ -30,7 +30,7 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   for_each = aws_security_group.this
 
   security_group_id = each.value.id
-  description       = "AWS's APIs"
+  description       = "APIs of AWS" # EC2 takes no apostrophe
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
   from_port         = 443
@@ -82,8 +82,9 @@ data "aws_service_discovery_dns_namespace" "existing" {
 resource "aws_service_discovery_service" "supervisor" {
   count = var.telemetry == null ? 0 : 1
 
-  name = "${var.name}-supervisor"
-  tags = var.tags
+  name          = "${var.name}-supervisor"
+  force_destroy = true # ECS may not have taken the last task's address out yet
+  tags          = var.tags
 
   dns_config {
     namespace_id   = one(concat(aws_service_discovery_private_dns_namespace.this[*].id, data.aws_service_discovery_dns_namespace.existing[*].id))

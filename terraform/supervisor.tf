@@ -152,5 +152,5 @@ resource "aws_ecs_service" "supervisor" {
   }
 
   # It comes after the services that it scales, and leaves before them: what is destroyed is not scaled out.
-  depends_on = [aws_iam_role_policy.this, aws_ecs_cluster_capacity_providers.this, aws_ecs_service.worker]
+  depends_on = [aws_iam_role_policy.this, aws_ecs_cluster_capacity_providers.this, aws_vpc_security_group_egress_rule.https, aws_ecs_service.worker]
 }

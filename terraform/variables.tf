@@ -4,8 +4,8 @@ variable "name" {
   default     = "sluice"
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.name))
-    error_message = "name: want a letter, then up to 19 of a-z, 0-9 and -."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 20
+    error_message = "name: want a letter, then up to 19 of a-z and 0-9, with single - between them, as ECR has it."
   }
 }
 

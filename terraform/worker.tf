@@ -50,7 +50,7 @@ resource "aws_ecs_task_definition" "worker" {
     stopTimeout            = each.value.worker.stop_timeout_s
     readonlyRootFilesystem = !each.value.worker.writable_root
     linuxParameters        = { initProcessEnabled = each.value.worker.init_process, capabilities = { drop = ["ALL"] } }
-    healthCheck            = { command = ["CMD", "sluice", "health", "--admin", "http://127.0.0.1:9464"], interval = 30, timeout = 5, retries = 3, startPeriod = 30 }
+    healthCheck            = { command = ["CMD", "sluice", "health", "--admin", "http://${local.worker_environment[each.key].SLUICE_METRICS_LISTEN}"], interval = 30, timeout = 5, retries = 3, startPeriod = 30 }
   })])
 
   lifecycle {
@@ -105,5 +105,9 @@ resource "aws_ecs_service" "worker" {
     ignore_changes = [desired_count]
   }
 
-  depends_on = [aws_iam_role_policy.this, aws_ecs_cluster_capacity_providers.this]
+  # Tasks that start pull their image, and those that drain hand messages back: both need the way out, and what the handler may do.
+  depends_on = [
+    aws_iam_role_policy.this, aws_iam_role_policy_attachment.worker, aws_ecs_cluster_capacity_providers.this,
+    aws_vpc_security_group_egress_rule.https,
+  ]
 }

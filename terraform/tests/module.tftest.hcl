@@ -150,7 +150,11 @@ run "an_existing_service_is_left_alone" {
     fleets = {
       orders = {
         existing_service = "payments"
-        queue            = { existing_url = "https://sqs.us-west-2.amazonaws.com/123456789012/orders" }
+        queue = {
+          existing_url             = "https://sqs.us-west-2.amazonaws.com/123456789012/orders"
+          existing_dead_letter_url = "https://sqs.us-west-2.amazonaws.com/123456789012/orders-dlq"
+        }
+        capacity = { min = 3, max = 3 }
       }
     }
   }
@@ -166,6 +170,10 @@ run "an_existing_service_is_left_alone" {
   assert {
     condition     = jsondecode(output.configuration).fleets[0].region == "us-west-2"
     error_message = "the queue's own region"
+  }
+  assert {
+    condition     = keys(aws_cloudwatch_metric_alarm.fleet) == ["orders-supervisor-silent"]
+    error_message = "no alarm on metrics of another region, nor of a fleet that is always at its maximum"
   }
 }
 

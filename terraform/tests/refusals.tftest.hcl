@@ -17,6 +17,15 @@ run "a_name_with_capitals" {
   expect_failures = [var.fleets]
 }
 
+run "a_name_that_no_repository_may_have" {
+  command = plan
+  variables {
+    name   = "sale--"
+    fleets = { orders = {} }
+  }
+  expect_failures = [var.name]
+}
+
 run "the_name_of_the_supervisor" {
   command = plan
   variables {

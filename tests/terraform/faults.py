@@ -80,6 +80,8 @@ WRONG = [
     Fault("two-without-a-lease", "supervisor.tf", "local.makes_lease ? 200 : 100", "200", None, "one supervisor, never two at once, no table"),
     Fault("open-way-out", "network.tf", "  from_port         = 443", "  from_port         = 80", None, "nothing goes out but HTTPS"),
     Fault("silence-is-no-alarm", "alarms.tf", 'without     = "breaching"', 'without     = "notBreaching"', None, "four alarms, of which silence is one"),
+    Fault("alarm-that-sees-nothing", "alarms.tf", "wanted      = local.queues[name].region == local.region", "wanted      = true", None,
+          "no alarm on metrics of another region, nor of a fleet that is always at its maximum"),
     Fault("logs-for-ever", "cluster.tf", "  retention_in_days = var.log_retention_days\n", "", None, "logs do not stay for ever"),
     Fault("unscanned-images", "cluster.tf", "scan_on_push = true", "scan_on_push = false", None, "images are scanned"),
     Fault("token-in-the-clear", "worker.tf", "{ SLUICE_TELEMETRY_TOKEN = var.telemetry.token_arn }", "{}", None, "the token is a secret"),

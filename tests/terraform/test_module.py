@@ -58,6 +58,23 @@ def test_tables_of_the_readme_are_those_of_the_module():
     assert "\n".join(lines) in readme, "run tests/terraform/tables to renew them"
 
 
+def test_ec2_takes_the_descriptions():
+    """EC2's own rule, which neither the provider nor a simulated AWS knows: "Invalid rule description. Valid descriptions are
+    strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"."""
+    network = (MODULE / "network.tf").read_text()
+    told = re.findall(r'(?:description|supervisor|worker) += "([^"]+)"', network)
+    assert len(told) >= 6
+    assert [text for text in told if not re.fullmatch(r"[a-zA-Z0-9. _:/()#,@\[\]+=&;{}!$*-]{1,255}", text)] == []
+
+
+def test_no_task_is_without_its_way_out():
+    """At the first apply a task pulls its image, at destroy workers drain: rules and permissions come before and leave after them."""
+    for file, wanted in (("worker.tf", ["aws_iam_role_policy.this", "aws_iam_role_policy_attachment.worker", "aws_vpc_security_group_egress_rule.https"]),
+                         ("supervisor.tf", ["aws_iam_role_policy.this", "aws_vpc_security_group_egress_rule.https", "aws_ecs_service.worker"])):
+        (after,) = re.findall(r"depends_on = \[(.*?)\]", (MODULE / file).read_text(), re.DOTALL)
+        assert set(wanted) <= set(re.findall(r"[\w.]+", after)), file
+
+
 def test_workers_are_scaled_by_nobody_else():
     text = "".join(path.read_text() for path in sorted(MODULE.rglob("*.tf")))
     assert "appautoscaling" not in text and "allow_autoscaling" not in text
