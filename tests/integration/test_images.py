@@ -312,6 +312,28 @@ def test_a_failed_build_names_what_it_wanted_from_elsewhere(tmp_path, arguments,
     assert words in done.stderr
 
 
+def test_a_failed_export_leaves_nothing_behind(tmp_path):
+    """Neither half an archive nor the unpacked one: what is exported here breaks off in the midst."""
+    bin_, out, scratch = (tmp_path / name for name in ("bin", "out", "scratch"))
+    for folder in (bin_, out, scratch):
+        folder.mkdir()
+    builder = bin_ / "buildah"
+    builder.write_text("""#!/bin/sh
+if [ "$1" = push ]; then head -c 4000 /dev/zero | tr '\\0' x >"${4#docker-archive:}"; fi
+""")
+    builder.chmod(0o755)
+    done = build_images("--builder", "buildah", "--tag", "1", "--export", out, "worker", PATH=f"{bin_}:{os.environ['PATH']}", TMPDIR=str(scratch))
+    assert done.returncode != 0 and "tarfile" in done.stderr and done.stdout == ""
+    assert list(out.iterdir()) == [] and list(scratch.iterdir()) == []
+
+
+def test_a_sysroot_replaces_nothing_of_somebody_elses(tmp_path):
+    (tmp_path / "mine").write_text("x")
+    done = subprocess.run([DEPLOY / "sysroot", tmp_path], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 64 and f"{tmp_path} is there and is no sysroot" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_date_that_is_none_is_refused():
     done = build_images("--print", "--builder", "buildah", SOURCE_DATE_EPOCH="today")
     assert done.returncode == 64 and "SOURCE_DATE_EPOCH=today: want seconds since 1970" in done.stderr
