@@ -53,13 +53,13 @@ static void finish(struct fetch *f, struct aws_credentials *found, const struct 
     aws_credentials_fn *fn = f->fn;
     void *arg = f->arg;
     struct err whole;
-    if (found == NULL)
+    if (err != NULL)
         (void)err_set(&whole, "no AWS credentials: %s%s%.300s", f->plan.passed,
                       f->plan.passed[0] != '\0' ? "; " : "", err->text);
     else
         aws_credentials_acquire(found);
     fetch_free(f);
-    fn(arg, found, found == NULL ? &whole : NULL);
+    fn(arg, found, err != NULL ? &whole : NULL);
     aws_credentials_release(found);
 }
 
