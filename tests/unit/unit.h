@@ -22,7 +22,8 @@ static inline long unit_steps(long full)
     return full;
 }
 
-/* SLUICE_TEST_LEFT_OUT names tests, a blank between them, that cannot run where this runs (tests/portability/run). */
+/* SLUICE_TEST_LEFT_OUT names tests, a blank between them, that cannot run where this runs
+ * (tests/portability/run). */
 static inline bool unit_is_left_out(const char *name)
 {
     const char *all = getenv("SLUICE_TEST_LEFT_OUT");
