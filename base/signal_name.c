@@ -6,7 +6,7 @@
 
 /* POSIX's and Linux's, synonyms left out; SIGSTKFLT and SIGEMT are not on every processor. Source: signal(7).
  */
-static const char *const names[] = {
+static const char *const names[_NSIG] = {
     [SIGHUP] = "HUP",       [SIGINT] = "INT",   [SIGQUIT] = "QUIT",   [SIGILL] = "ILL",
     [SIGTRAP] = "TRAP",     [SIGABRT] = "ABRT", [SIGBUS] = "BUS",     [SIGFPE] = "FPE",
     [SIGKILL] = "KILL",     [SIGUSR1] = "USR1", [SIGSEGV] = "SEGV",   [SIGUSR2] = "USR2",

@@ -172,8 +172,9 @@ def test_help_and_version_go_to_stdout(spawn, tmp_path):
 
 
 def test_control_lines_limit_the_capacity_and_bad_ones_are_counted(spawn, localaws, tmp_path):
-    shop, sent, worker = busy_shop(spawn, localaws, tmp_path, orders=60, PAYMENT_TIME="1s")
-    worker.wait_stats(lambda s: s["held"] > 5)
+    # Payments long enough for the limit to find messages that wait, also on a slow machine.
+    shop, sent, worker = busy_shop(spawn, localaws, tmp_path, orders=40, PAYMENT_TIME="5s")
+    worker.wait_stats(lambda s: s["waiting"] > 0)
     worker.control({"v": 1, "type": "limit", "capacity": 0})
     worker.wait_stats(lambda s: s["capacity"] == 0 and s["held"] == 0 and s["returned"] > 0)
     wait_until(lambda: shop.counts()[1] == 0, what="nothing in flight")
