@@ -18,6 +18,12 @@
 
 #include <stddef.h>
 
+#ifdef __clang_analyzer__
+/* Clang's analyzer cannot follow a list by its back pointers, and takes a freed element for one that is still
+ * in; of the macros of this header alone it knows that. */
+#include <sys/queue.h>
+#else
+
 /* clang-format off */
 
 /* ---- LIST: le_prev points at whatever points at the element ---- */
@@ -139,5 +145,7 @@
 } while (0)
 
 /* clang-format on */
+
+#endif /* __clang_analyzer__ */
 
 #endif
