@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/status_server_internal.h"
+#include "base/unix_peer.h"
 
 #include <arpa/inet.h>
 #include <event2/bufferevent.h>
@@ -231,6 +232,7 @@ struct status_server *status_server_new(struct event_base *base, int fd,
         server->options.connections_max = CONNECTIONS_MAX;
     if (options->request_max_real_ms == 0)
         server->options.request_max_real_ms = REQUEST_MAX_REAL_MS;
+    unix_peer_prepare();
     server->http = evhttp_new(base);
     struct evconnlistener *listener =
         evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);

@@ -2,9 +2,11 @@
 
 Whatever a test starts here is stopped when the test ends, and only pids started here are ever signalled.
 """
+import errno
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -37,6 +39,17 @@ def wait_until(condition, timeout_s=30.0, what="condition"):
 def speed(wanted):
     """The product seconds in a real one that a test may use here."""
     return min(wanted, 2) if SANITIZED else wanted
+
+
+def built_with():
+    """The C compiler that made the programs: what they load has to be made by it, too, and against its C library."""
+    cache = (BIN.parent / "CMakeCache.txt").read_text()
+    return re.search(r"^CMAKE_C_COMPILER:\w+=(.*)$", cache, re.MULTILINE).group(1)
+
+
+def says(number):
+    """The words of the programs' C library for an errno, as a pattern: they are no standard's."""
+    return {errno.EADDRINUSE: "Address (already )?in use"}[number]
 
 
 def some(cases):

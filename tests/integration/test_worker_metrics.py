@@ -3,6 +3,7 @@
 Both formats are checked by rules written from their specifications: Prometheus's "Exposition formats", text format
 0.0.4, and Amazon CloudWatch's "Specification: Embedded metric format".
 """
+import errno
 import fcntl
 import json
 import os
@@ -154,7 +155,7 @@ def test_a_port_that_is_taken_is_a_configuration_error(spawn, localaws, tmp_path
         worker = Worker(spawn, tmp_path, shop.queue_url, shop.env(), ["--metrics-listen", address])
         assert worker.process.wait() == 78
         [line] = [line for line in worker.process.logs() if line["message"] == "no metrics"]
-        assert line["error"] == f"--metrics-listen {address}: Address already in use"
+        assert re.fullmatch(f"--metrics-listen {re.escape(address)}: {harness.says(errno.EADDRINUSE)}", line["error"])
 
 
 @pytest.mark.parametrize("arguments, text", [
