@@ -49,7 +49,8 @@ def built_with():
 
 def says(number):
     """The words of the programs' C library for an errno, as a pattern: they are no standard's."""
-    return {errno.EADDRINUSE: "Address (already )?in use"}[number]
+    return {errno.EADDRINUSE: "Address (already )?in use",
+            errno.EMFILE: "Too many open files|No file descriptors available"}[number]
 
 
 def some(cases):

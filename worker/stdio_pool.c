@@ -20,6 +20,8 @@
 
 /* Real time between two looks at the lease beyond those that the descriptor asks for. */
 enum { LOOK_MS = 500 };
+/* Of the thread that serves the co-processes; musl would give it 128 KiB. */
+enum { STACK_BYTES = 512 * 1024 };
 
 static void lock(struct stdio_pool *pool)
 {
@@ -339,7 +341,14 @@ static int start_thread(struct stdio_pool *pool, struct err *err)
     loop_timer_init(&pool->orphan_timer, pool->base, on_orphan_timer, pool);
     for (int i = 0; i < pool->options.processes; i++)
         coprocess_init(&pool->processes[i], pool);
-    int error = pthread_create(&pool->thread, NULL, thread_main, pool);
+    pthread_attr_t attr;
+    int error = pthread_attr_init(&attr);
+    if (error == 0) {
+        error = pthread_attr_setstacksize(&attr, STACK_BYTES);
+        if (error == 0)
+            error = pthread_create(&pool->thread, &attr, thread_main, pool);
+        (void)pthread_attr_destroy(&attr);
+    }
     return error == 0 ? 0 : err_set(err, "thread of the co-processes: %s", strerror(error));
 }
 

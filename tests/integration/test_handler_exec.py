@@ -174,7 +174,7 @@ def test_a_flood_of_output_is_bounded_and_made_safe(spawn, localaws, tmp_path):
         f'yes flood | head -c {flood}\nhead -c {flood} /dev/zero\necho the end >&2\nexit 4\n')
     handled.send("{}")
     # The bound is one delivery's: there is no other within the test.
-    worker = handled.start("exec", [program], ["--visibility-timeout", "1h", "--retry-delays", "10h"])
+    worker = handled.start("exec", [program], ["--visibility-timeout", "1h", "--retry-delays", "10h", "--exec-timeout", "1h"])
     assert handled.wait_logged("exit 4: the end")
     worker.finish()
     shown = handled.logged("stdout: ")

@@ -1,7 +1,9 @@
 """The supervisor's local fleet from outside: scaling, deaths, loops, hangs, stops. Scripted workers, a real endpoint."""
+import errno
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import sys
@@ -294,7 +296,7 @@ def test_when_files_run_short_workers_wait_and_the_supervisor_goes_on(world):
     world.sqs.send(world.queue_url, ["x"] * 700)
     fleet = supervisor.wait_fleet(lambda fleet: fleet["desired"] == 8 and fleet["backoff"] > 0, "starts to fail")
     short = [worker for worker in fleet["workers"] if worker["state"] == "backoff"]
-    assert all("Too many open files" in worker["last_exit"] for worker in short)
+    assert all(re.search(harness.says(errno.EMFILE), worker["last_exit"]) for worker in short)
     seen = fleet["decisions"]
     fleet = supervisor.wait_fleet(lambda fleet: fleet["decisions"] >= seen + 10, "polls to go on")
     assert fleet["queue"]["errors"] == 0 and fleet["ready"] >= 2
