@@ -194,7 +194,7 @@ def test_a_wild_verdict_is_a_failure(spawn, shop, odd):
 def test_a_plugin_is_told_when_the_worker_has_to_leave(spawn, shop, odd):
     shop.send(["wait"])
     # It is told while its message is handed back, and has as long as that takes.
-    shop.inject("ChangeMessageVisibilityBatch", "latency", latency_ms=30000)
+    shop.inject("ChangeMessageVisibilityBatch", "latency", latency_ms=300)
     worker = start(spawn, shop, odd(), "--stop-grace", "10s")
     worker.wait_stats(lambda s: s["busy"] == 1)
     worker.process.signal(signal.SIGTERM)
