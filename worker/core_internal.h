@@ -15,7 +15,6 @@ static inline bool core_is_worth_logging(int in_a_row)
     return in_a_row <= 10 || (in_a_row & (in_a_row - 1)) == 0;
 }
 
-/* 64 random bits: jitter needs no better. */
 /* After the limit or the brake changed. */
 void core_set_capacity(struct core *core);
 /* Messages that may be handled at once, the brake apart. */
