@@ -192,7 +192,7 @@ def test_readings_of_all_tasks_make_busy_known(fleet):
     words = run_sluice("status", "--socket", supervisor.socket, env=shop.world.environment())
     assert words.returncode == 0 and "tasks    2 of 2 report, 0 silent" in words.stdout, words.stdout + words.stderr
     shop.world.send(30)
-    done = supervisor.wait_fleet(lambda f: f["totals"]["completed"] == 30, "30 messages")
+    done = supervisor.wait_fleet(lambda f: f["totals"]["completed"] == 30 and "handle_ms" in f["times"], "30 messages")
     assert done["times"]["handle_ms"]["count"] <= 30 and done["telemetry"]["bad_posts"] == 0
     records = [r["obs"] for r in supervisor.journal() if "obs" in r]
     assert any(o["busy"] and o["busy"]["value"] > 0 for o in records)
