@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/exitcode.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/signal_name.h"
 
 #include <errno.h>
@@ -235,7 +236,7 @@ static void start_core(struct runtime *rt)
                                      .idempotency_window = (int)rt->settings->idempotency_window,
                                      .brake_percent = (int)rt->settings->failure_brake,
                                      .scale = clock_scale(),
-                                     .seed = (uint64_t)clock_mono_ns() ^ (uint64_t)getpid() << 32};
+                                     .seed = random_seed()};
     struct core_ops ops = runtime_core_ops(rt);
     rt->core.settings = settings; /* op_receive() reads it while core_init() runs */
     rt->core_made = true;

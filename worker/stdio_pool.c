@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/process.h"
+#include "base/random.h"
 #include "worker/message.h"
 #include "worker/stdio_internal.h"
 
@@ -389,7 +390,7 @@ struct stdio_pool *stdio_pool_new(const struct stdio_pool_options *options, stru
     pool->options = *options;
     pool->program = program;
     pool->wake_fd = -1;
-    pool->random = (uint64_t)clock_mono_ns();
+    pool->random = random_seed();
     pool->processes = xcalloc((size_t)options->processes, sizeof *pool->processes);
     TAILQ_INIT(&pool->waiting);
     TAILQ_INIT(&pool->spare);

@@ -319,7 +319,7 @@ struct uplink *uplink_new(struct event_base *base, const struct settings *settin
     struct uplink *uplink = xcalloc(1, sizeof *uplink);
     uplink->settings = settings;
     uplink->ops = *ops;
-    uplink->random = (uint64_t)clock_mono_ns() ^ (uint64_t)getpid() << 32;
+    uplink->random = random_seed();
     uplink->posts_since_hists = 0;
     loop_timer_init(&uplink->timer, base, on_timer, uplink);
     loop_timer_init(&uplink->end_timer, base, end_now, uplink);
