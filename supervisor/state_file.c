@@ -18,11 +18,10 @@ static void state_path(struct strbuf *path, const char *state_dir, const char *f
     strbuf_appendf(path, "%s/%s.state.json", state_dir, fleet);
 }
 
-/* The text's last character is a newline: spaces before it, up to a multiple of PAD_BYTES, so that the next
- * state is as long and can be written over this one. */
+/* Spaces and a newline, up to a multiple of PAD_BYTES, so that the next state is as long and can be written
+ * over this one. */
 static void pad(struct strbuf *text)
 {
-    text->len--;
     while (text->len % PAD_BYTES != PAD_BYTES - 1)
         strbuf_append_char(text, ' ');
     strbuf_append_char(text, '\n');
@@ -42,7 +41,6 @@ size_t state_text_write(const char *fleet, const struct controller *controller, 
     jsonw_key(&w, "controller");
     controller_save(controller, &w);
     jsonw_end_object(&w);
-    strbuf_append_char(out, '\n');
     return start;
 }
 

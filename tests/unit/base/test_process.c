@@ -5,6 +5,7 @@
 #include "base/signal_name.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
@@ -147,6 +148,7 @@ START_TEST(signals_have_their_names_with_every_c_library)
     ck_assert_ptr_null(signal_name(-1));
     ck_assert_ptr_null(signal_name(32));
     ck_assert_ptr_null(signal_name(SIGRTMAX));
+    ck_assert_ptr_null(signal_name(INT_MAX));
 }
 END_TEST
 
