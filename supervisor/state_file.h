@@ -27,8 +27,8 @@ enum state_file_care {
 };
 
 /* Appends {"v":1,"saved_at_ms":..,"boot_id":..,"fleet":..,"desired":..,"controller":{..}}. All times in it
- * are product time, epoch ms. Returns where in `out` the part begins that tells whether there is news: all but
- * the time of the save. */
+ * are product time, epoch ms. Returns where in `out` the part begins that tells whether there is news: all
+ * but the time of the save. */
 size_t state_text_write(const char *fleet, const struct controller *controller, int64_t now_ms,
                         struct strbuf *out);
 /* Puts such a text's state into the controller: 0; or -1 with err saying what is wrong, controller unchanged.
