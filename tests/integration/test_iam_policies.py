@@ -111,8 +111,8 @@ def test_the_supervisor_needs_each_line_and_no_more(make, relay, tmp_path):  # n
         # Only a leader listens.
         shop.relay.port = wait_until(lambda: (supervisor.status().get("telemetry") or {}).get("port"), 60, "the lease")
         policy = iam.load("supervisor")
-        wait_until(lambda: set(iam.actions(policy)) <= set(iam.used(server.signed)), timeout_s=120,
-                   what=f"each of {iam.actions(policy)}")
+        for action in iam.actions(policy):
+            wait_until(lambda wanted=action: wanted in iam.used(server.signed), timeout_s=120, what=action)
         shop.release()
         shop.world.wait_desired(2)
         assert iam.used(server.signed) == iam.actions(policy)
