@@ -88,8 +88,7 @@ def create_table(url):
 def everything(shop):
     """A configuration that makes the supervisor call whatever it can call."""
     world = shop.world
-    # It protects tasks that it knows to be busy when it shrinks: not before their telemetry comes (15 real s).
-    config = configuration(world.folder, None, [], minimum=2, maximum=8, policy={**QUICK, "scale_in_after": f"{int(15 * SPEED)}s"},
+    config = configuration(world.folder, None, [], minimum=2, maximum=8, policy=QUICK,
                            metrics={"cloudwatch": {"namespace": "Sluice", "every": "10s"}},
                            ha={"type": "dynamodb", "table": "sluice", "key": "sale", "lease": "8s", "heartbeat": "1s"},
                            telemetry={"listen": "127.0.0.1:0", "token_file": str(shop.token)})
