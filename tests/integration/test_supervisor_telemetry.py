@@ -81,7 +81,7 @@ class Fleet:
 
     def hold(self, desired, **more):
         """Workers that hold what they get until release(), do not protect themselves, and leave soon when told to."""
-        self.create(desired, ["--task-protection", "off", "--handler", "exec", "--", "sh", "-c", HOLDER],
+        self.create(desired, ["--task-protection", "off", "--handler", "exec", "--exec-timeout", "0", "--", "sh", "-c", HOLDER],
                     SLUICE_STOP_GRACE="1s", stop_timeout=2, **more)
 
     def release(self):

@@ -141,6 +141,7 @@ def test_a_supervisor_that_is_away_drains_nobody_and_is_found_when_it_comes(spaw
     back.wait_stats(lambda s: s["completed"] == 20)
     worker.finish()
     assert logs(worker, "does not reach")[0]["reason"] == "ConnectFailed"
+    assert back.lines("bye")
 
 
 def test_a_supervisor_that_hangs_holds_up_neither_messages_nor_the_end(spawn, localaws, tmp_path, sink):

@@ -67,8 +67,9 @@ static void run(struct world *world, int64_t ms)
             if (world->pollers[i].next_ms < next_ms)
                 next_ms = world->pollers[i].next_ms;
         }
+        ck_assert_int_gt(next_ms, world->now_ms);
         /* Looks are 10 ms apart, those that would find nothing to do left out. */
-        world->now_ms += next_ms <= world->now_ms ? 10 : (next_ms - world->now_ms + 9) / 10 * 10;
+        world->now_ms += (next_ms - world->now_ms + 9) / 10 * 10;
     }
 }
 
